@@ -11,9 +11,20 @@ from ._transport import ApiRequest, Transport
 from ._wire.redaction import header_secrets, numbers_in
 from ._wire.responses import UNREADABLE, parse_json, parse_object, parse_rejection
 from ._wire.routes import TRACKING_ROUTES
+from ._wire.token_response import explain_forbidden
 from .errors import ConnectFailed, InvalidFlow, NoResponse, Outcome, Problem
 from .flows import Endpoint
-from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
+from .records import (
+    AnyReceipt,
+    FlowReceipt,
+    FlowRecord,
+    OtpReceipt,
+    OtpRecord,
+    TokenInfo,
+    ViberOtpReceipt,
+    ViberOtpRecord,
+)
+from .records.otp_template import OtpTemplate, read_otp_templates
 from .records.record import JsonObject
 from .secret import Secret, SecretBytes
 
@@ -55,6 +66,19 @@ class ReadApi:
             raise _unreadable("is not JSON")
         return value
 
+    async def otp_templates(self) -> tuple[OtpTemplate, ...]:
+        """Return the templates for failover OTP flows."""
+        response = await self.fetch_json("/failover-otp/otp/templates")
+        try:
+            return read_otp_templates(response)
+        except ValueError as error:
+            raise _unreadable(str(error)) from None
+
+    async def token_info(self) -> TokenInfo:
+        """Return what the access token allows."""
+        access_token = await self._transport.get_access_token()
+        return TokenInfo.from_dict({}) if access_token is None else access_token.info
+
     async def _request(self, path: str | Secret, body: SecretBytes | None = None) -> bytes:
         method = "GET" if body is None else "POST"
         request = ApiRequest(method, path.reveal() if isinstance(path, Secret) else path, body, safe=True)
@@ -65,7 +89,10 @@ class ReadApi:
         if response is None or outcome is Outcome.UNKNOWN:
             raise NoResponse(f"{result.summary}; nothing was changed, repeat the request", reason=result.summary)
         if outcome is Outcome.REJECTED:
-            raise parse_rejection(response.status, response.retry_after, response.body, secrets=_secrets(request))
+            secrets = _secrets(request)
+            error = parse_rejection(response.status, response.retry_after, response.body, secrets=secrets)
+            explain_forbidden(error, self._transport.access_token)
+            raise error
         return response.body
 
 

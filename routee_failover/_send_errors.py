@@ -4,20 +4,20 @@ from ._transport import ApiRequest
 from ._wire.redaction import collect_secrets, header_secrets
 from ._wire.responses import parse_rejection, redact_rejection
 from ._wire.routes import correlation
-from .errors import ConnectFailed, DeliveryUnknown, Outcome, Rejected, RouteeError
+from .errors import ConnectFailed, DeliveryUnknown, FlowFailed, Outcome, RouteeError
 from .flows import AnyFlow
 from .outcomes import AttemptResult
 
 
 def error_for_outcome(
-    flow: AnyFlow, request: ApiRequest, outcome: Outcome, result: AttemptResult, receipt: Rejected | str | None
+    flow: AnyFlow, request: ApiRequest, outcome: Outcome, result: AttemptResult, receipt: FlowFailed | str | None
 ) -> RouteeError:
     """Return the error of a send that was not accepted. It shows no content of the flow, and no credentials.
 
     `receipt` is what the receipt parser of the route returned instead of a receipt, if the status was an accepting one.
     """
     response = result.response
-    if isinstance(receipt, Rejected):
+    if isinstance(receipt, FlowFailed):
         return redact_rejection(receipt, _secrets(flow, request))
     if receipt is not None and response is not None:
         return _unknown(flow, f"Routee answered {response.status}, but its response {receipt}: probably accepted")

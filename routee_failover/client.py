@@ -20,6 +20,7 @@ from ._search.query import build_flow_query
 from ._send_all import SendResult, send_each
 from ._send_errors import error_for_outcome
 from ._transport import Transport
+from ._wire.token_response import explain_forbidden
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, InvalidFlow, Outcome
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
@@ -34,6 +35,8 @@ from .records import (
     FlowStatus,
     OtpReceipt,
     OtpRecord,
+    OtpTemplate,
+    TokenInfo,
     ViberOtpReceipt,
     ViberOtpRecord,
 )
@@ -150,6 +153,7 @@ class RouteeClient:
             accepted: AnyReceipt = receipt
             return accepted
         error = error_for_outcome(flow, request, outcome, result, receipt)
+        explain_forbidden(error, self._transport.access_token)
         if reconciler is not None and isinstance(error, DeliveryUnknown):
             return await reconciler.reconcile(flow, error)
         raise error
@@ -248,8 +252,9 @@ class RouteeClient:
         share its polls, and all waits of an event loop share the rate `Config.poll_rate`. A callback passed to `notify`
         ends the wait at once, including one that arrived up to a minute before.
 
-        A failover OTP flow may be `Succeeded` while its SMS is still queued: `OtpRecord.final` shows how to wait until
-        the person has it.
+        The status of a record is about the end, that of a receipt about acceptance. A failover OTP flow may be
+        `Succeeded` while its SMS is still queued. To wait until each step is final as well, pass
+        `until=lambda record: record.final and all(step.final for step in record.steps)`.
 
         Raises `WaitTimeout` with the last record seen, and errors that polling again cannot change: `NotFound` for an
         id that Routee does not know (an id from a receipt may be unknown for its first minute), another `Rejected`, and
@@ -340,12 +345,21 @@ class RouteeClient:
         """Return the balance of the account. Raises as every read call does; safe to repeat."""
         return await self._read_api.fetch("/accounts/me/balance", Balance.from_dict)
 
-    async def otp_templates(self) -> Any:
-        """Return the templates for failover OTP flows as Routee's JSON: no public page describes its shape.
+    async def otp_templates(self) -> tuple[OtpTemplate, ...]:
+        """Return the templates for failover OTP flows: `OtpTemplateId` has the nine that Routee documents.
 
-        Raises as every read call does; safe to repeat.
+        No public page describes the response: each record has what can be told from it, and all of it in `raw`. Raises
+        as every read call does; safe to repeat.
         """
-        return await self._read_api.fetch_json("/failover-otp/otp/templates")
+        return await self._read_api.otp_templates()
+
+    async def token_info(self) -> TokenInfo:
+        """Return the roles and scopes of the access token, which explain a `Forbidden`; nothing of the token itself.
+
+        Requests a token if this event loop has none that is valid. Raises `TokenUnavailable` or another `NotSent`; safe
+        to repeat.
+        """
+        return await self._read_api.token_info()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Later sends in this loop raise `ClientClosed`.

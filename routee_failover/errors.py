@@ -216,7 +216,10 @@ class BadRequest(Rejected):
 
 
 class InsufficientBalance(Rejected):
-    """400: the balance of the account is too low. An OTP flow reports this as `FlowFailed` with `status_code` 1."""
+    """400: the balance of the account is too low, by Routee's code 400001009 or by its text.
+
+    An OTP flow reports this as `FlowFailed` with `status_code` 1.
+    """
 
 
 class Unauthorized(Rejected):
@@ -224,7 +227,13 @@ class Unauthorized(Rejected):
 
 
 class Forbidden(Rejected):
-    """403: the application lacks a role, a scope or a service that this message needs."""
+    """403: the application lacks a role, a scope or a service that this message needs.
+
+    `roles` and `scopes` are those that Routee named for the access token; empty if it named none.
+    """
+
+    roles: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
 
 
 class NotFound(Rejected):
@@ -243,8 +252,10 @@ class FlowFailed(Rejected):
     """The response to an OTP flow was a 200 with `status: Failed`: no channel accepted the message.
 
     - `status_code`: Routee's number, `None` if it gave none.
+    - `developer_message`: Routee's `error`, `None` if it gave none.
     - `reason`: what Routee documents for that number: 0 server error, 1 insufficient balance, 2 no next step,
-      3 failover not triggered (https://docs.routee.net/reference/send-a-failover-otp-message).
+      3 failover not triggered (https://docs.routee.net/reference/send-a-failover-otp-message). For another number or
+      none it is Routee's `error`.
     """
 
     def __init__(self, message: str, *, reason: str, status_code: int | None, developer_message: str | None) -> None:

@@ -16,12 +16,12 @@ PUBLIC_NAMES = {
         InvalidCallback InvalidConfig InvalidFlow InvalidSearch InvalidSource LedgerError LoggingObserver
         MachineDetection MachineDetectionStrategy MessageRecord MessageStatus NoResponse NotFound NotSent
         Observer OnUnknown OtpFlow OtpLanguage OtpPage OtpReceipt OtpRecord OtpSearch OtpSmsMessage OtpSmsStep
-        OtpStepEcho OtpStepRecord OtpTemplateType Outcome Play PoolTimeout Problem RateLimited ReceiveResult
-        Reconciler Rejected Response RetryBudgetExhausted RetryMode RetryScheduled RouteeClient RouteeError
-        STATUS_RULES Say Search
-        SearchOperator Secret SendResult SmsMessage SmsMessageRecord SmsStep Speech StandardFlow StatusRule
-        StepEcho ThrottlePaused TokenRenewed TokenUnavailable TransactionalFlow Unauthorized Unprocessable
-        UrlShortener ViberAction ViberFile ViberFileType ViberMessage ViberMessageRecord ViberOtpLabel ViberOtpMessage
+        OtpStepEcho OtpStepRecord OtpTemplate OtpTemplateId OtpTemplateType Outcome Play PoolTimeout Problem
+        RateLimited ReceiveResult Reconciler Rejected Response RetryBudgetExhausted RetryMode RetryScheduled
+        RouteeClient RouteeError STATUS_RULES Say Search SearchOperator Secret SendResult SmsMessage
+        SmsMessageRecord SmsStep Speech StandardFlow StatusRule StepEcho ThrottlePaused TokenInfo TokenRenewed
+        TokenUnavailable TransactionalFlow Unauthorized Unprocessable UrlShortener ViberAction ViberFile
+        ViberFileType ViberMessage ViberMessageRecord ViberOtpLabel ViberOtpMessage
         ViberOtpReceipt ViberOtpRecord ViberOtpStep ViberOtpType ViberStep ViberTemplateStep ViberVideo
         VoiceMessageRecord VoiceRecipient VoiceStep WaitTimeout Withdrawn dump_flow load_flow parse_callback
     """,

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from yarl import URL
 
 from .. import events
+from .._wire.token_response import AccessToken
 from ..config import Config
 from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable, Withdrawn
 from ..outcomes import AttemptResult, RetryMode, StatusTable, default_status_table, outcome_of
@@ -106,6 +107,16 @@ class LoopTransport:
             retry = retry_state.decide(result, status_rule)
             if retry is None or not await self._prepare_retry(retry, attempt, result, token, give_up_at):
                 return outcome, result, None
+
+    @property
+    def access_token(self) -> AccessToken | None:
+        """The last access token; `None` before there was one."""
+        return self._tokens.issued
+
+    async def get_access_token(self) -> AccessToken | None:
+        """Return the access token, after requesting one if none is valid."""
+        await self._tokens.get()
+        return self._tokens.issued
 
     def _try_admit(self, request: ApiRequest) -> Secret | None:
         """Acquire a slot without waiting and return the token to use; `None` if anything has to be waited for."""

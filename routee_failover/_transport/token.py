@@ -7,16 +7,13 @@ Routee returns the same token until it expires, with a decreasing `expires_in`
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from .._wire.json_codec import decode
+from .._wire.token_response import AccessToken, read_token
 from ..config import Config
 from ..errors import ClientClosed, TokenUnavailable
 from ..outcomes import AttemptResult
 from ..secret import Secret
 
-DEFAULT_LIFETIME = 300.0
-"""Lifetime of a token in seconds if the response does not state one."""
 RENEWAL_MARGIN_SHARE = 0.1
 MAX_RENEWAL_MARGIN = 60.0
 """A token is renewed when a tenth of its lifetime is left, at most 60 seconds before it expires."""
@@ -37,6 +34,7 @@ class TokenSource:
         self._request_token = request_token
         self._on_renewed = on_renewed
         self._token: Secret | None = None
+        self.issued: AccessToken | None = None
         self._renew_at = 0.0
         self._expires_at = 0.0
         self._pending: asyncio.Task[Secret] | None = None
@@ -96,7 +94,8 @@ class TokenSource:
 
     async def _renew(self) -> Secret:
         result = await self._request_token()
-        token, lifetime = _read_token(result)
+        self.issued = read_token(result)
+        token, lifetime, _ = self.issued
         now = asyncio.get_running_loop().time()
         self._token = token
         self._expires_at = now + lifetime
@@ -109,25 +108,3 @@ class TokenSource:
         if self._pending is not None:
             self._pending.cancel()
             await asyncio.wait([self._pending])
-
-
-def _read_token(result: AttemptResult) -> tuple[Secret, float]:
-    """Return a token and its lifetime in seconds. Raises `TokenUnavailable`."""
-    response = result.response
-    if response is None:
-        raise TokenUnavailable(f"no access token could be obtained: {result.reason}; nothing was sent")
-    if response.status != 200:
-        reason = f"Routee's token service answered {response.status}"
-        if response.status == 401:
-            reason = "Routee rejected the application id and secret (401): compare them with Routee's platform"
-        raise TokenUnavailable(f"{reason}; nothing was sent", status=response.status)
-    try:
-        payload: Any = decode(response.body)
-    except ValueError:
-        payload = None
-    payload = payload if isinstance(payload, dict) else {}
-    token, life = payload.get("access_token"), payload.get("expires_in")
-    if not (isinstance(token, str) and token.isascii() and token.isprintable() and token.strip()):
-        raise TokenUnavailable("Routee's token response holds no token; nothing was sent", status=200)
-    is_number = isinstance(life, int | float) and not isinstance(life, bool) and life >= 0
-    return Secret(token), float(life) if is_number else DEFAULT_LIFETIME

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from .._wire.token_response import AccessToken
 from ..config import Config
 from ..errors import ClientClosed, Outcome
 from ..outcomes import AttemptResult
@@ -38,6 +39,17 @@ class Transport:
         loop = asyncio.get_running_loop()
         loop_transport = self._loop_transports.get(loop) or self._open(loop)
         return loop_transport.send_request(request)
+
+    @property
+    def access_token(self) -> AccessToken | None:
+        """The access token of the running event loop; `None` before there is one."""
+        loop_transport = self._loop_transports.get(asyncio.get_running_loop())
+        return None if loop_transport is None else loop_transport.access_token
+
+    async def get_access_token(self) -> AccessToken | None:
+        """Return the access token, after requesting one if none is valid. Raises a `NotSent`."""
+        loop = asyncio.get_running_loop()
+        return await (self._loop_transports.get(loop) or self._open(loop)).get_access_token()
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> LoopTransport:
         if loop in self._loop_transports:

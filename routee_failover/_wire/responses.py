@@ -64,36 +64,51 @@ def parse_json(body: bytes) -> Any:
         return UNREADABLE
 
 
-def parse_flow_receipt(body: bytes) -> FlowReceipt | Rejected | str:
+def parse_flow_receipt(body: bytes) -> FlowReceipt | FlowFailed | str:
     """Parse the receipt of a standard or transactional flow, or return the reason why it cannot be read."""
     return parse_object(body, FlowReceipt.from_dict)
 
 
-def parse_otp_receipt(body: bytes) -> OtpReceipt | Rejected | str:
+def parse_otp_receipt(body: bytes) -> OtpReceipt | FlowFailed | str:
     """Parse the receipt of a failover OTP flow; `status: Failed` is a rejection although it comes with a 200."""
     return parse_object(body, _otp_receipt_or_failure)
 
 
-def parse_viber_otp_receipt(body: bytes) -> ViberOtpReceipt | Rejected | str:
+def parse_viber_otp_receipt(body: bytes) -> ViberOtpReceipt | FlowFailed | str:
     """Parse the receipt of a Viber OTP, or return the reason why it cannot be read."""
     return parse_object(body, ViberOtpReceipt.from_dict)
 
 
-ReceiptParser = Callable[[bytes], AnyReceipt | Rejected | str]
+ReceiptParser = Callable[[bytes], AnyReceipt | FlowFailed | str]
 
 
 def _otp_receipt_or_failure(data: JsonObject) -> OtpReceipt | FlowFailed:
     status = data.get("status")
     if not isinstance(status, str) or status.lower() != "failed":
         return OtpReceipt.from_dict(data)
-    code = get_int(data, "statusCode")
-    reason = FAILURE_REASONS.get(code, "no reason given") if code is not None else "no reason given"
+    return _flow_failed(get_int(data, "statusCode"), _error_text(data))
+
+
+def _error_text(data: JsonObject) -> str | None:
+    """Return Routee's reason for a failed flow: `error`, or what its services otherwise call it."""
+    error = data.get("error")
+    text = get_str(data, "error") or (_extract_messages(error)[0] if isinstance(error, dict) else None)
+    return (text or _extract_messages(data)[0] or "").strip() or None
+
+
+def _flow_failed(code: int | None, text: str | None) -> FlowFailed:
+    meaning = None if code is None else FAILURE_REASONS.get(code)
+    reason = meaning or text or NO_REASON
+    addition = f" ({text})" if meaning and text and text.lower() != meaning else ""
     return FlowFailed(
-        f"Routee accepted the message on no channel: {reason}",
+        f"Routee accepted the message on no channel: {reason}{addition}",
         reason=reason,
         status_code=code,
-        developer_message=get_str(data, "error"),
+        developer_message=text,
     )
+
+
+NO_REASON = "no reason given"
 
 
 def parse_rejection(
@@ -109,8 +124,9 @@ def parse_rejection(
     problems = {redact(path): redact(reason) for path, reason in islice(problems.items(), MAX_PROBLEMS)}
     # 2. The class of the error.
     error_class = _ERROR_CLASSES.get(status, Rejected)
-    if error_class is BadRequest and message and "balance" in message.lower():
-        # Routee documents the case but not its code (https://docs.routee.net/docs/error-codes): the text has to do.
+    code = get_str(data, "code") or get_str(data, "errorCode") or ""
+    # Routee's page lists no code for the case (https://docs.routee.net/docs/error-codes): its text counts as well.
+    if error_class is BadRequest and (code == BALANCE_CODE or "balance" in (message or "").lower()):
         error_class = InsufficientBalance
     # 3. The text of the error.
     parts = [
@@ -121,13 +137,15 @@ def parse_rejection(
     return error_class(
         "; ".join(part for part in parts if part) + suffix,
         status=status,
-        code=redact(get_str(data, "code") or get_str(data, "errorCode") or "") or None,
+        code=redact(code) or None,
         developer_message=message,
         problems=problems,
         retry_after=retry_after,
     )
 
 
+BALANCE_CODE = "400001009"
+"""Code of an insufficient balance, as public programs that use Routee have recorded it."""
 MAX_PROBLEMS = 50
 MAX_MESSAGE_LENGTH = 500
 """Characters that an error shows of each of Routee's messages: errors are read by people."""
@@ -144,7 +162,7 @@ def redact_rejection(rejection: Rejected, secrets: Iterable[str]) -> Rejected:
     return rejection
 
 
-def _extract_messages(data: dict[str, Any]) -> tuple[str | None, dict[str, str]]:
+def _extract_messages(data: JsonObject) -> tuple[str | None, dict[str, str]]:
     """Return Routee's message and its problems by field, from any of the formats that its services use."""
     message = next((data[key] for key in _MESSAGE_KEYS if isinstance(data.get(key), str)), None)
     problems: dict[str, str] = {}

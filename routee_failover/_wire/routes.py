@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from ..errors import Outcome, Rejected
 from ..flows import AnyFlow, Endpoint
 from ..records import AnyReceipt, FlowRecord, OtpRecord, ViberOtpRecord
+from ..records._fields import get_recipient
 from ..records.record import JsonObject
 from ..secret import mask_phone
 from .dump import dump_flow
@@ -50,7 +51,7 @@ def correlation(flow: AnyFlow) -> dict[str, str]:
     mapping = dump_flow(flow)
     steps: list[dict[str, Any]] = mapping.get("flow", [mapping])
     parts = [*steps, *(step["message"] for step in steps if isinstance(step.get("message"), dict))]
-    recipients = (step["to"].get("phone") if isinstance(step["to"], dict) else step["to"] for step in steps)
+    recipients = map(get_recipient, steps)
     fields = {
         "to": next((mask_phone(recipient) for recipient in recipients if recipient), None),
         "label": next((part["label"] for part in parts if "label" in part), None),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .balance import balance
 from .bulk import bulk
 from .callbacks import callbacks
 from .demo import demo
@@ -21,6 +22,7 @@ from .exit_codes import (
 from .sandbox import sandbox
 from .search import search
 from .send import send
+from .templates import templates
 from .terminal import Terminal, escape_unencodable, flush_or_discard
 from .track import track
 from .usage_messages import Command
@@ -36,10 +38,12 @@ app: typer.Typer = typer.Typer(
     epilog=PROGRAM_EXIT_CODES,
 )
 for _command, _exit_codes in (
+    (balance, QUERY_EXIT_CODES),
     (demo, SERVER_EXIT_CODES),
     (sandbox, SERVER_EXIT_CODES),
     (search, QUERY_EXIT_CODES),
     (send, SEND_EXIT_CODES),
+    (templates, QUERY_EXIT_CODES),
     (track, TRACK_EXIT_CODES),
 ):
     app.command(cls=Command, epilog=_exit_codes)(_command)

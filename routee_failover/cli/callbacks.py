@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from ..events import CallbackRejected, Event
-from ..records import InboundMessage, OtpRecord
+from ..records import FlowRecord, InboundMessage, OtpRecord
 from ..records.record import redact
 from ..secret import mask_phone, mask_url_path
 from ..webhooks import AnyCallback, CallbackInbox, ReceiveResult, aiohttp_receiver, parse_callback
@@ -100,7 +100,9 @@ class _TablePrinter:
         else:
             deliveries = deliveries_of(record)
             kind, tracking_id = (
-                ("otp", record.flow_id) if isinstance(record, OtpRecord) else ("flow", record.tracking_id)
+                ("otp", record.flow_id)
+                if isinstance(record, OtpRecord)
+                else ("flow" if isinstance(record, FlowRecord) else "viber-otp", record.tracking_id)
             )
             number = next((mask_phone(delivery.to) for delivery in deliveries if delivery.to is not None), "")
             messages = ", ".join(
@@ -111,7 +113,7 @@ class _TablePrinter:
 
 
 def _format_row(*cells: object) -> str:
-    widths = (8, 7, 10, 14, 36, 0)
+    widths = (8, 9, 11, 14, 36, 0)
     return "  ".join(f"{printable(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 

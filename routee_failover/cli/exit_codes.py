@@ -59,7 +59,7 @@ QUERY_EXIT_CODES = _help_text(
         ExitCode.INTERRUPTED: _INTERRUPTED,
     }
 )
-"""Help text of `search`."""
+"""Help text of `search`, `templates` and `balance`."""
 TRACK_EXIT_CODES = QUERY_EXIT_CODES.replace("rejected, for example because", "rejected: no such id, or").replace(
     "safe to retry\n", "safe to retry\n  4  not final within --timeout\n"
 )

@@ -6,6 +6,7 @@ Invalid values raise one `InvalidFlow`; a missing or unknown keyword raises `Typ
 from .callback import Callback, CallbackStrategy
 from .endpoint import Endpoint
 from .otp import OtpFlow, OtpSmsMessage, OtpSmsStep, ViberOtpStep
+from .otp_template_ids import OtpTemplateId
 from .otp_templates import OtpLanguage, OtpTemplateType
 from .sms import SmsMessage, SmsStep, UrlShortener
 from .standard import StandardFlow, ViberAction, ViberFile, ViberFileType, ViberMessage, ViberStep, ViberVideo
@@ -40,6 +41,7 @@ __all__ = [
     "OtpLanguage",
     "OtpSmsMessage",
     "OtpSmsStep",
+    "OtpTemplateId",
     "OtpTemplateType",
     "Play",
     "Say",

@@ -1,4 +1,4 @@
-"""Inventory of the nine Viber OTP templates: parameters, languages and types.
+"""Parameters, languages and types of the Viber OTP templates.
 
 https://docs.routee.net/docs/templates-inventory
 """
@@ -6,28 +6,13 @@ https://docs.routee.net/docs/templates-inventory
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 from ..errors import Problem
 from ..secret import SecretMapping
 from .model_validation import ValidationResult, type_name
+from .otp_template_ids import find_otp_template
 from .validators import NOT_UNICODE, as_integer, as_secret_mapping, is_unicode, json_mapping
-
-OTP_TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "0aac888f-2ee2-4112-9659-1755a951966a": ("pin",),
-        "c2cdc028-a48b-4187-bbaf-3aaa137b6e23": ("pin",),
-        "c33cccaf-735f-4d62-8383-a76bf4999e2d": ("pin", "businessPlatformName"),
-        "bed0942f-e07e-4879-834b-29cc4cf3ec35": ("pin", "codeValidityTime"),
-        "60d67b38-b9fb-444a-80e6-754447e010c6": ("pin", "pinType", "codeValidityTime"),
-        "6c929cef-29b4-4349-bc9d-2a07bdbb6e43": ("pin", "businessPlatformName", "codeValidityTime"),
-        "82ba31a3-db42-4e87-82e8-33fa92b9e5ed": ("pin", "pinType"),
-        "210ee8a9-1ed5-43cd-96e4-65bba311ab40": ("pin", "businessPlatformActionName"),
-        "be56d97b-2a33-4c89-ac5f-f555a2c827d9": ("pin", "businessPlatformName", "codeReason"),
-    }
-)
-"""The id of each template and the parameters that it requires, in the order of Routee's inventory."""
 
 
 class OtpLanguage(StrEnum):
@@ -144,7 +129,8 @@ def as_otp_params(value: Mapping[str, Any]) -> SecretMapping:
 
 def missing_params(template_id: str | None, params: Mapping[str, object] | None) -> list[Problem]:
     """Return a problem for each parameter that a template requires and `params` lacks; unknown templates have none."""
-    required = OTP_TEMPLATES.get(template_id.lower(), ()) if template_id else ()
+    template = find_otp_template(template_id)
+    required = () if template is None else template.parameters
     return [
         Problem(("template_params", name), "required by this template")
         for name in required

@@ -18,7 +18,7 @@ from .endpoint import Endpoint
 from .extensible import Step
 from .flow import STEPS_METADATA, Flow, steps_validator
 from .model_validation import ValidationResult, validated, validator
-from .otp_templates import OTP_TEMPLATES
+from .otp_template_ids import find_otp_template
 from .sms import SmsStep
 from .standard import ViberFailoverStatuses, as_viber_failover_statuses
 from .validators import (
@@ -85,7 +85,7 @@ class ViberTemplateStep(Step):
 
     @validator()
     def _otp_template_requires_pin(self) -> ValidationResult:
-        if self.template_id.lower() in OTP_TEMPLATES and self.template_params.get("pin") in (None, ""):
+        if find_otp_template(self.template_id) is not None and self.template_params.get("pin") in (None, ""):
             return [
                 Problem(("template_params", "pin"), "required by this template, which is one for one-time passwords")
             ]

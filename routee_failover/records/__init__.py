@@ -5,10 +5,12 @@ from .flow import FlowRecord
 from .inbound import InboundMessage
 from .messages import MessageRecord, SmsMessageRecord, ViberMessageRecord, VoiceMessageRecord
 from .otp import OtpRecord, OtpStepRecord
+from .otp_template import OtpTemplate
 from .page import FlowPage, OtpPage
-from .receipts import FlowReceipt, OtpReceipt, OtpStepEcho, StepEcho, ViberOtpReceipt
+from .receipts import FlowReceipt, OtpReceipt, OtpStepEcho, StepEcho
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
-from .viber_otp import ViberOtpRecord
+from .token_info import TokenInfo
+from .viber_otp import ViberOtpReceipt, ViberOtpRecord
 
 AnyReceipt = FlowReceipt | OtpReceipt | ViberOtpReceipt
 """Everything that `RouteeClient.send` returns."""
@@ -30,8 +32,10 @@ __all__ = [
     "OtpRecord",
     "OtpStepEcho",
     "OtpStepRecord",
+    "OtpTemplate",
     "SmsMessageRecord",
     "StepEcho",
+    "TokenInfo",
     "ViberMessageRecord",
     "ViberOtpReceipt",
     "ViberOtpRecord",

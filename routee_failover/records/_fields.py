@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
@@ -21,6 +22,14 @@ def get_str(data: JsonObject, key: str) -> str | None:
         return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     except ValueError:  # Python does not convert a number of more than 4,300 digits
         return None
+
+
+def get_required_str(data: JsonObject, key: str) -> str:
+    """Return the text under a key. Raises `ValueError` if there is none."""
+    value = data.get(key)
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError(f"has no {key}")
 
 
 def get_float(data: JsonObject, key: str) -> float | None:
@@ -62,13 +71,37 @@ def get_timedelta(data: JsonObject, key: str, unit: timedelta) -> timedelta | No
 
 
 def get_datetime(data: JsonObject, key: str) -> datetime | None:
-    """Return the time under a key; one without an offset counts as UTC, as in all of Routee's examples."""
+    """Return the time under a key: ISO 8601, or the seconds or milliseconds since 1970, as number or text.
+
+    A time without an offset counts as UTC, as in all of Routee's examples.
+    """
     value = data.get(key)
+    if not isinstance(value, str) or _is_epoch(value):
+        return _from_epoch(get_float(data, key))
     try:
-        parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
+        parsed = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return parsed.replace(tzinfo=UTC) if parsed is not None and parsed.tzinfo is None else parsed
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
+
+
+_is_epoch = re.compile(r"\d{9,}(\.\d*)?", re.ASCII).fullmatch
+"""A date of digits alone has eight of them."""
+
+
+def _from_epoch(number: float | None) -> datetime | None:
+    """Return the time of an epoch; its magnitude shows its unit, and a number below both ranges is no time."""
+    if number is None or not _MIN_EPOCH <= number < _MAX_EPOCH_MILLISECONDS:
+        return None
+    if number >= _MIN_EPOCH * 1000:
+        return datetime.fromtimestamp(number / 1000, UTC)
+    return datetime.fromtimestamp(number, UTC) if number < _MAX_EPOCH_MILLISECONDS / 1000 else None
+
+
+_MIN_EPOCH = 1e9
+"""Seconds: the year 2001, before which Routee has sent nothing."""
+_MAX_EPOCH_MILLISECONDS = 1e14
+"""Milliseconds: the year 5138."""
 
 
 def get_enum(enum: type[_E], data: JsonObject, key: str) -> _E | None:
@@ -106,6 +139,23 @@ def get_objects(data: JsonObject, key: str) -> list[JsonObject]:
     value = data.get(key)
     items = value if isinstance(value, list) else []
     return [cast("JsonObject", item) for item in items if isinstance(item, _OBJECT_TYPES)]
+
+
+def flow_id_key(data: JsonObject) -> str:
+    """Return the key of a failover OTP flow's id: that service mixes camel and snake case, and filters by `flow_id`."""
+    return "flow_id" if data.get("flowId") is None and "flow_id" in data else "flowId"
+
+
+def get_recipient(data: JsonObject) -> str | None:
+    """Return the recipient under `to`, in any of the shapes that Routee documents.
+
+    That of a call is in an object, whose members are ways to reach the same person; an OTP may have a list of one.
+    """
+    to = data.get("to")
+    if isinstance(to, list):
+        return get_str({"to": to[0]}, "to") if to else None
+    members = get_object(data, "to")
+    return get_str(data, "to") or get_str(members, "phone") or get_str(members, "viber") or get_str(members, "sip")
 
 
 _OBJECT_TYPES = (dict, Mapping)

@@ -11,7 +11,19 @@ from typing import Self, cast
 import attrs
 
 from ..secret import mask_phone
-from ._fields import get_bool, get_datetime, get_enum, get_enums, get_float, get_int, get_object, get_str, get_timedelta
+from ._fields import (
+    get_bool,
+    get_datetime,
+    get_enum,
+    get_enums,
+    get_float,
+    get_int,
+    get_object,
+    get_recipient,
+    get_str,
+    get_timedelta,
+)
+from ._message_status import read_detailed_status, read_status, read_status_description
 from .record import JsonObject, Record
 from .statuses import Channel, MessageStatus
 
@@ -41,13 +53,13 @@ class MessageRecord(Record):
         """Read the message from a tracking response, as the class of its channel; a missing value is `None`."""
         channel = get_enum(Channel, data, "type")
         record_class = _RECORD_CLASSES.get(channel, cls) if cls is MessageRecord and channel is not None else cls
-        status = get_object(data, "status")
+        status, updated_at = read_status(data)
         return cast("type[Self]", record_class)(
             channel=channel,
             order=get_int(data, "order"),
-            to=_recipient(data),
-            status=get_enum(MessageStatus, status, "name"),
-            updated_at=get_datetime(status, "updatedDate"),
+            to=get_recipient(data),
+            status=status,
+            updated_at=updated_at,
             price=get_float(data, "price"),
             data=data,
         )
@@ -75,12 +87,12 @@ class MessageRecord(Record):
     @property
     def detailed_status(self) -> str | None:
         """Routee's reason for the status: `TTL Expired`, `Not Viber User`, ..."""
-        return get_str(get_object(get_object(self._data, "status"), "reason"), "detailedStatus")
+        return read_detailed_status(self._data)
 
     @property
     def status_description(self) -> str | None:
         """Routee's reason for the status as a sentence."""
-        return get_str(get_object(get_object(self._data, "status"), "reason"), "description")
+        return read_status_description(self._data)
 
     @property
     def failover_on_statuses(self) -> tuple[MessageStatus, ...]:
@@ -232,9 +244,3 @@ _RECORD_CLASSES: Mapping[Channel, type[MessageRecord]] = {
     Channel.SMS: SmsMessageRecord,
     Channel.VOICE: VoiceMessageRecord,
 }
-
-
-def _recipient(data: JsonObject) -> str | None:
-    """Return the number; that of a call is in an object, whose members are ways to reach the same recipient."""
-    to = get_object(data, "to")
-    return get_str(data, "to") or get_str(to, "phone") or get_str(to, "viber") or get_str(to, "sip")

@@ -6,7 +6,8 @@ from typing import Self
 import attrs
 
 from ..secret import mask_phone
-from ._fields import get_datetime, get_enum, get_float, get_int, get_objects, get_str, get_timedelta
+from ._fields import flow_id_key, get_datetime, get_enum, get_float, get_int, get_objects, get_str, get_timedelta
+from ._message_status import read_detailed_status, read_status
 from .flow import FlowState
 from .record import JsonObject, Record
 from .statuses import Channel, FlowStatus, MessageStatus
@@ -37,7 +38,7 @@ class OtpStepRecord(Record):
             tracking_id=get_str(data, "trackingId"),
             role=get_str(data, "role"),
             channel=get_enum(Channel, data, "channel"),
-            status=get_enum(MessageStatus, data, "status"),
+            status=read_status(data)[0],
             to=get_str(data, "phone_number"),
             price=get_float(data, "price"),
             data=data,
@@ -51,7 +52,7 @@ class OtpStepRecord(Record):
     @property
     def detailed_status(self) -> str | None:
         """Routee's reason for the status."""
-        return get_str(self._data, "detailed_status")
+        return get_str(self._data, "detailed_status") or read_detailed_status(self._data)
 
     @property
     def error_message(self) -> str | None:
@@ -102,7 +103,7 @@ class OtpRecord(FlowState):
     def from_dict(cls, data: JsonObject) -> Self:
         """Read the flow from a tracking response or a callback; a missing value is `None`."""
         return cls(
-            flow_id=get_str(data, "flowId"),
+            flow_id=get_str(data, flow_id_key(data)),
             status=get_enum(FlowStatus, data, "status"),
             status_code=get_int(data, "statusCode"),
             total_cost=get_float(data, "total_cost"),
@@ -113,8 +114,8 @@ class OtpRecord(FlowState):
     def final(self) -> bool:
         """Whether the flow's own status is final.
 
-        Routee's own example has `Succeeded` while the SMS is still queued. To wait until the code has arrived, check
-        the steps as well: `until=lambda record: record.final and all(step.final for step in record.steps)`.
+        Routee's own example has `Succeeded` while the SMS is still queued. To wait until each step is final as well,
+        pass `until=lambda record: record.final and all(step.final for step in record.steps)`.
         """
         return super().final
 

@@ -1,14 +1,25 @@
 """Receipts: Routee's response to an accepted message, with the id to track it by and an echo of what was sent."""
 
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import attrs
 
-from ..secret import mask_phone
-from ._fields import get_datetime, get_enum, get_float, get_int, get_object, get_objects, get_str
+from ..secret import SecretMapping, mask_phone
+from ._fields import (
+    flow_id_key,
+    get_datetime,
+    get_enum,
+    get_int,
+    get_object,
+    get_objects,
+    get_recipient,
+    get_required_str,
+    get_str,
+    get_timedelta,
+)
 from .record import JsonObject, Record
-from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
+from .statuses import Channel, FlowKind, FlowStatus
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -25,11 +36,37 @@ class StepEcho(Record):
     @property
     def ttl(self) -> timedelta | None:
         """The time to live as Routee echoes it; `None` for a step that was sent without one."""
-        count = get_float(self._data, "ttl")
-        try:
-            return None if count is None else count * self.ttl_unit
-        except (OverflowError, ValueError):
-            return None
+        return get_timedelta(self._data, "ttl", self.ttl_unit)
+
+    @property
+    def label(self) -> str | None:
+        """The label that you gave the step; that of an SMS is in its message."""
+        return get_str(self._data, "label") or get_str(get_object(self._data, "message"), "label")
+
+    @property
+    def seq(self) -> int | None:
+        """The sequence number of a transactional Viber step: yours, or the one that Routee generated."""
+        return get_int(self._data, "seq")
+
+    @property
+    def template_id(self) -> str | None:
+        """The template of a Viber step."""
+        return get_str(self._data, "templateId")
+
+    @property
+    def template_lang(self) -> str | None:
+        """The language of the template."""
+        return get_str(self._data, "templateLang")
+
+    @property
+    def template_params(self) -> SecretMapping:
+        """The values of the template's placeholders: `repr` hides them. Empty if the step has none."""
+        return SecretMapping(get_object(self._data, "templateParams"))
+
+    @property
+    def delivery_scope(self) -> str | None:
+        """Which devices receive a transactional Viber step: `PRIMARY_DEVICE` or `ALL_DEVICES`."""
+        return get_str(self._data, "deliveryScope")
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
@@ -37,7 +74,7 @@ class StepEcho(Record):
         return cls(
             type=get_str(data, "type"),
             order=get_int(data, "order"),
-            to=get_str(data, "to") or get_str(get_object(data, "to"), "phone"),
+            to=get_recipient(data),
             tracking_id=get_str(data, "trackingId"),
             data=data,
         )
@@ -52,7 +89,11 @@ class OtpStepEcho(StepEcho):
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
 class FlowReceipt(Record):
-    """Receipt of a standard or transactional flow (https://docs.routee.net/reference/send-a-failover-message)."""
+    """Receipt of a standard or transactional flow (https://docs.routee.net/reference/send-a-failover-message).
+
+    It says that Routee accepted the flow, not that a message was delivered: the status of the flow is in the record
+    that `RouteeClient.wait` returns, once it is final or satisfies `until=`.
+    """
 
     tracking_id: str
     flow_kind: FlowKind | None
@@ -62,11 +103,20 @@ class FlowReceipt(Record):
     def from_dict(cls, data: JsonObject) -> Self:
         """Read the receipt from a response; raises `ValueError` if it has no tracking id."""
         return cls(
-            tracking_id=_required_str(data, "trackingId"),
+            tracking_id=get_required_str(data, "trackingId"),
             flow_kind=get_enum(FlowKind, data, "flowKind"),
             created_at=get_datetime(data, "createdAt"),
             data=data,
         )
+
+    @property
+    def seq(self) -> int | None:
+        """The sequence number of the flow's Viber message; Routee always returns one for a transactional flow.
+
+        It is that of the first step that has one.
+        """
+        numbers = (get_int(step, "seq") for step in (*get_objects(self._data, "flow"), self._data))
+        return next((number for number in numbers if number is not None), None)
 
     @property
     def steps(self) -> tuple[StepEcho, ...]:
@@ -78,8 +128,11 @@ class FlowReceipt(Record):
 class OtpReceipt(Record):
     """Receipt of a failover OTP flow (https://docs.routee.net/reference/send-a-failover-otp-message).
 
-    `status` is `Succeeded` for a flow of one step, `InProgress` for one of several: both mean accepted, not delivered.
-    `channel` is the first that accepted the message.
+    It is about acceptance: `status` is `Succeeded` for a flow of one step, `InProgress` for one of several. Both mean
+    accepted, not delivered. `channel` is the first that accepted the message.
+
+    The end of the flow is in the record that `RouteeClient.wait` returns. With
+    `until=lambda record: record.final and all(step.final for step in record.steps)` it waits for each step as well.
     """
 
     redact_texts = True
@@ -93,7 +146,7 @@ class OtpReceipt(Record):
     def from_dict(cls, data: JsonObject) -> Self:
         """Read the receipt from a response; raises `ValueError` if it has no flow id."""
         return cls(
-            flow_id=_required_str(data, "flowId"),
+            flow_id=get_required_str(data, flow_id_key(data)),
             status=get_enum(FlowStatus, data, "status"),
             channel=get_enum(Channel, data, "type"),
             created_at=get_datetime(data, "createdAt"),
@@ -110,63 +163,3 @@ class OtpReceipt(Record):
         """The step that was sent, with its tracking id (Routee's message token)."""
         sent = (step for step in get_objects(self._data, "flow") if get_str(step, "trackingId"))
         return next((OtpStepEcho.from_dict(step) for step in sent), None)
-
-
-@attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)
-class ViberOtpReceipt(Record):
-    """Receipt of a Viber OTP (https://docs.routee.net/reference/viber-otp-request)."""
-
-    redact_texts = True
-
-    tracking_id: str
-    to: str | None = attrs.field(repr=mask_phone)
-    status: MessageStatus | None
-    status_date: datetime | None
-
-    @classmethod
-    def from_dict(cls, data: JsonObject) -> Self:
-        """Read the receipt from a response; raises `ValueError` if it has no tracking id."""
-        status = get_object(data, "status")
-        return cls(
-            tracking_id=_required_str(data, "trackingId"),
-            to=get_str(data, "to"),
-            status=get_enum(MessageStatus, status, "status"),
-            status_date=get_datetime(status, "date"),
-            data=data,
-        )
-
-    @property
-    def from_(self) -> str | None:
-        """The sender's name or id."""
-        return get_str(self._data, "from")
-
-    @property
-    def country(self) -> str | None:
-        """The recipient's country."""
-        return get_str(self._data, "country")
-
-    @property
-    def seq(self) -> int | None:
-        """The sequence number of the message."""
-        return get_int(self._data, "seq")
-
-    @property
-    def ttl(self) -> timedelta | None:
-        """The time to live as Routee echoes it."""
-        seconds = get_int(self._data, "ttl")
-        try:
-            return None if seconds is None else timedelta(seconds=seconds)
-        except OverflowError:
-            return None
-
-    @property
-    def status_reason(self) -> Any:
-        """Routee's reason for the status; its shape is not documented."""
-        return get_object(self.raw, "status").get("reason")
-
-
-def _required_str(data: JsonObject, key: str) -> str:
-    value = data.get(key)
-    if isinstance(value, str) and value:
-        return value
-    raise ValueError(f"has no {key}")

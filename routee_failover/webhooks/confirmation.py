@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, cast
 
-from ..records import FlowRecord, OtpRecord
+from ..records import FlowRecord, MessageStatus, OtpRecord, ViberOtpRecord
 from .event import CallbackEvent
 
-AnyFlowRecord = FlowRecord | OtpRecord
+AnyFlowRecord = FlowRecord | OtpRecord | ViberOtpRecord
 Confirm = Callable[[Any], Awaitable[AnyFlowRecord]]
 
 _INITIAL_DELAY = 0.5
@@ -124,11 +124,15 @@ class Confirmer:
 
 
 def _confirms(record: object, pending: PendingConfirmation) -> bool:
-    """Return whether a record is of the same flow, and final."""
+    """Return whether a record is of the same flow, final, and not behind the status that is to be confirmed."""
     if isinstance(record, FlowRecord):
         key = ("flow", record.tracking_id)
     elif isinstance(record, OtpRecord):
         key = ("otp", record.flow_id)
+    elif isinstance(record, ViberOtpRecord):
+        key = ("viber-otp", record.tracking_id)
+        if (record.status, pending.event.record.status) == (MessageStatus.DELIVERED, MessageStatus.SEEN):
+            return False
     else:
         return False
     return record.final and key == pending.key

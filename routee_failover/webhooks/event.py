@@ -7,9 +7,9 @@ from typing import Generic, Literal, TypeVar
 import attrs
 
 from .._value_object import ValueObject
-from ..records import FlowRecord, InboundMessage, OtpRecord
+from ..records import FlowRecord, InboundMessage, OtpRecord, ViberOtpRecord
 
-AnyCallback = FlowRecord | OtpRecord | InboundMessage
+AnyCallback = FlowRecord | OtpRecord | ViberOtpRecord | InboundMessage
 """The record of any callback that Routee documents."""
 
 Record_co = TypeVar("Record_co", bound=AnyCallback, covariant=True)
@@ -29,22 +29,29 @@ class CallbackEvent(ValueObject, Generic[Record_co]):
     """Whether Routee's API confirmed it: `record` is then the one that the API returned."""
 
     @property
-    def kind(self) -> Literal["flow", "otp", "inbound"]:
+    def kind(self) -> Literal["flow", "otp", "viber-otp", "inbound"]:
         """The kind of callback, by the class of its record."""
         match self.record:
             case FlowRecord():
                 return "flow"
             case OtpRecord():
                 return "otp"
+            case ViberOtpRecord():
+                return "viber-otp"
             case _:
                 return "inbound"
 
     @property
     def tracking_id(self) -> str | None:
-        """The id of the flow; `None` for an inbound message, whose only id is the sender's number, a private one."""
+        """The id of the flow or of the Viber OTP; `None` for an inbound message.
+
+        The only id of an inbound message is the sender's number, a private one.
+        """
         match self.record:
-            case FlowRecord(tracking_id=tracking_id) | OtpRecord(flow_id=tracking_id):
-                return tracking_id
+            case FlowRecord() | ViberOtpRecord():
+                return self.record.tracking_id
+            case OtpRecord():
+                return self.record.flow_id
             case _:
                 return None
 

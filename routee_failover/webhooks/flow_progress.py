@@ -3,7 +3,8 @@
 Each callback carries the complete state of its flow, so one that is older than another has no new information. Routee
 promises no order (https://docs.routee.net/docs/failover-callbacks). Two records are ordered by, in this sequence:
 
-1. finality: nothing that is not final comes after a final status, and the first final status wins;
+1. finality: nothing that is not final comes after a final status, and the first final status wins, but for a Viber OTP
+   that is seen after it was delivered;
 2. `updatedAt`, if both have it and it differs;
 3. the statuses of the flow and of its messages: the older record is the one in which fewer messages were attempted, or
    one message is less advanced and none is more advanced.
@@ -15,7 +16,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from ..records import FlowRecord, FlowStatus, InboundMessage, MessageStatus
+from ..records import FlowRecord, FlowStatus, InboundMessage, MessageStatus, ViberOtpRecord
 from .event import AnyCallback
 
 _FLOW_RANKS = {FlowStatus.QUEUED: 0, FlowStatus.IN_PROGRESS: 1, FlowStatus.SUCCEEDED: 2, FlowStatus.FAILED: 2}
@@ -30,7 +31,8 @@ _UNRANKED = 255
 class FlowProgress(NamedTuple):
     """The parts of a record that the next one is compared with."""
 
-    final_status: FlowStatus | None
+    final_status: FlowStatus | MessageStatus | None
+    """That of the flow; a Viber OTP is one message, and its status is that of the message."""
     updated_at: datetime | None
     status_ranks: bytes
     """Rank of the flow's status, then of each message's, in Routee's order."""
@@ -43,6 +45,13 @@ def progress_of(record: AnyCallback) -> FlowProgress | None:
     statuses: list[MessageStatus | None]
     if isinstance(record, InboundMessage):
         return None
+    if isinstance(record, ViberOtpRecord):
+        return FlowProgress(
+            record.status if record.final else None,
+            record.status_date,
+            bytes(_ranks((record.status,))),
+            hash(record.status),
+        )
     if isinstance(record, FlowRecord):
         updated_at, statuses = record.updated_at, [message.status for message in record.messages]
     else:
@@ -60,7 +69,7 @@ def _ranks(statuses: Iterable[MessageStatus | None]) -> Iterable[int]:
 def is_stale(progress: FlowProgress, previous: FlowProgress) -> bool:
     """Return whether a record has no information that is newer than the previous one."""
     if previous.final_status is not None and progress.final_status != previous.final_status:
-        return True
+        return (previous.final_status, progress.final_status) != (MessageStatus.DELIVERED, MessageStatus.SEEN)
     if progress.final_status is not None and previous.final_status is None:
         return False
     if progress.updated_at and previous.updated_at and progress.updated_at != previous.updated_at:

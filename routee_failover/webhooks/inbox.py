@@ -16,7 +16,7 @@ import attrs
 from .._validators import as_tuple, callable_name, check_observers, check_positive_duration, check_positive_int
 from ..errors import InvalidConfig
 from ..events import CallbackDropped, HandlerFailed, LoggingObserver, Observer, ObserverGroup
-from ..records import FlowRecord, InboundMessage, OtpRecord
+from ..records import FlowRecord, InboundMessage, OtpRecord, ViberOtpRecord
 from ..secret import scrub_traceback
 from .confirmation import AnyFlowRecord, Confirm, Confirmer, PendingConfirmation
 from .dedup import Deduplicator, payload_digest
@@ -29,6 +29,7 @@ AnyEvent = CallbackEvent[AnyCallback]
 Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]
 _Flow = TypeVar("_Flow", bound=Callable[[CallbackEvent[FlowRecord]], Awaitable[object]])
 _Otp = TypeVar("_Otp", bound=Callable[[CallbackEvent[OtpRecord]], Awaitable[object]])
+_ViberOtp = TypeVar("_ViberOtp", bound=Callable[[CallbackEvent[ViberOtpRecord]], Awaitable[object]])
 _Inbound = TypeVar("_Inbound", bound=Callable[[CallbackEvent[InboundMessage]], Awaitable[object]])
 
 
@@ -70,8 +71,8 @@ class CallbackInbox:
     notify: Callable[[Any], object] | None = attrs.field(
         default=None, validator=attrs.validators.optional(_check_callable)
     )
-    """Called with each new `FlowRecord` or `OtpRecord`, before it is dispatched, `routee.notify` for example. It must
-    not block."""
+    """Called with each new `FlowRecord`, `OtpRecord` or `ViberOtpRecord`, before it is dispatched, `routee.notify` for
+    example. It must not block."""
     confirm: Confirm | None = attrs.field(default=None, validator=attrs.validators.optional(_check_callable))
     """Requests a record from Routee, `routee.track` for example. With it, a final status is dispatched (to `notify`
     too) only once Routee's API reports it as well, with the record that the API returned. Statuses that are not final
@@ -128,6 +129,11 @@ class CallbackInbox:
     def on_otp(self, handler: _Otp) -> _Otp:
         """Register an `async def` handler for callbacks of failover OTP flows."""
         self._add_handler("otp", handler)
+        return handler
+
+    def on_viber_otp(self, handler: _ViberOtp) -> _ViberOtp:
+        """Register an `async def` handler for callbacks of single Viber OTPs."""
+        self._add_handler("viber-otp", handler)
         return handler
 
     def on_inbound(self, handler: _Inbound) -> _Inbound:

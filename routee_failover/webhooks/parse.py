@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 from .._wire.json_codec import decode
 from ..errors import InvalidCallback
-from ..records import FlowRecord, InboundMessage, OtpRecord
+from ..records import FlowRecord, InboundMessage, OtpRecord, ViberOtpRecord
+from ..records._fields import flow_id_key
+from ..records._message_status import read_status
 from ..records.record import MAX_DEPTH, JsonObject
 from ..secret import scrub_traceback
 from .event import AnyCallback
@@ -35,12 +37,13 @@ class ParsedCallback(NamedTuple):
 
 @scrub_traceback
 def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any]) -> AnyCallback:
-    """Return the record in a callback's body: of a flow, of a failover OTP flow, or an inbound message.
+    """Return the record in a callback's body: of a flow, a failover OTP flow, a Viber OTP, or an inbound message.
 
     Takes the body as it was received, or the JSON object in it. Raises `InvalidCallback` for a body that is too large
     (`MAX_CALLBACK_SIZE`), nested too deeply, not a JSON object, or none of the callbacks that Routee documents
-    (https://docs.routee.net/docs/failover-callbacks, https://docs.routee.net/docs/viber-inbound-messages). Both
-    generations of Routee's pages are supported, and fields that Routee adds are kept in the record's `raw`.
+    (https://docs.routee.net/docs/failover-callbacks, https://docs.routee.net/docs/viber-inbound-messages,
+    https://docs.routee.net/reference/viber-otp-request). Both generations of Routee's pages are supported, and fields
+    that Routee adds are kept in the record's `raw`.
     """
     return parse_body(body).record
 
@@ -49,18 +52,32 @@ def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any
 def parse_body(body: bytes | bytearray | memoryview | str | Mapping[str, Any]) -> ParsedCallback:
     """Return the record, its key and the JSON object that it was read from. Raises `InvalidCallback`."""
     payload = _copy(body) if isinstance(body, Mapping) else _decode(body)
-    # A callback of a single message, as other services of Routee send it, has an object as its status.
     has_status_name = isinstance(payload.get("status"), str)
-    if "flowId" in payload and ("steps" in payload or (has_status_name and "messages" not in payload)):
-        flow_id = _flow_id(payload, "flowId", "steps")
+    id_key = flow_id_key(payload)
+    if id_key in payload and ("steps" in payload or (has_status_name and "messages" not in payload)):
+        flow_id = _flow_id(payload, id_key, "steps")
         return ParsedCallback(("otp", flow_id), OtpRecord.from_dict(payload), payload)
+    if "trackingId" in payload and "messages" not in payload and _is_single_message(payload):
+        return ParsedCallback(("viber-otp", _id(payload, "trackingId")), ViberOtpRecord.from_dict(payload), payload)
     if "trackingId" in payload and ("messages" in payload or has_status_name):
         flow_id = _flow_id(payload, "trackingId", "messages")
         return ParsedCallback(("flow", flow_id), FlowRecord.from_dict(payload), payload)
     direction = payload.get("direction")
     if not isinstance(direction, str) or direction.lower() != "inbound":
-        _raise_invalid("it has neither trackingId and messages, nor flowId and steps, nor the direction Inbound")
+        _raise_invalid(
+            "it has neither trackingId and messages, nor flowId and steps, nor trackingId and the status of a message, "
+            "nor the direction Inbound"
+        )
     return ParsedCallback(("inbound", _id(payload, "from")), InboundMessage.from_dict(payload), payload)
+
+
+def _is_single_message(payload: JsonObject) -> bool:
+    """Return whether a callback is about a single Viber OTP: it has an object as its status, or a recipient.
+
+    Inferred: Routee's page on Viber OTP mentions callbacks, and shows the record that its response has.
+    """
+    status, _ = read_status(payload)
+    return status is not None and ("to" in payload or not isinstance(payload["status"], str))
 
 
 def _raise_invalid(reason: str) -> NoReturn:

@@ -18,7 +18,7 @@ from routee_failover import ReceiveResult, parse_callback
 from routee_failover.cli import callbacks as command
 from routee_failover.cli.terminal import OutputClosed
 from routee_failover.sandbox import Sandbox
-from tests.webhooks.payloads import INBOUND, NEW, OTP, PHONE, PIN, WORDS, Json, body_of, flow, otp
+from tests.webhooks.payloads import INBOUND, NEW, OTP, PHONE, PIN, VIBER_OTP, WORDS, Json, body_of, flow, otp
 
 from .conftest import Cli
 from .shell import FILES, PROGRAM, environment, run
@@ -54,7 +54,7 @@ def _post_callback(url: str, body: bytes) -> int:
 def test_signal_stops_the_listener_with_exit_code_0(stop_signal: signal.Signals) -> None:
     """Each callback is one line, each invalid request one message; numbers and texts are masked."""
     with _listening() as (process, url):
-        assert [_post_callback(url, body_of(shape)) for shape in (NEW, NEW, OTP, INBOUND)] == [200] * 4
+        assert [_post_callback(url, body_of(shape)) for shape in (NEW, NEW, OTP, VIBER_OTP, INBOUND)] == [200] * 5
         assert _post_callback(url + "any/path", f'{{"{PIN}":'.encode()) == 400
         process.send_signal(stop_signal)
         out, messages = process.communicate(timeout=20)
@@ -65,6 +65,7 @@ def test_signal_stops_the_listener_with_exit_code_0(stop_signal: signal.Signals)
         ["now", "flow", "Succeeded", "+3069****0001", "t-1", "Viber expired, Sms delivered"],
         ["now", "flow", "Succeeded", "+3069****0001", "t-1", "Viber expired, Sms delivered (duplicate)"],
         ["now", "otp", "Succeeded", "3069****0001", OTP["flowId"], "Viber expired, Sms queued"],
+        ["now", "viber-otp", "Delivered", "+3069****0001", "v-7", "Viber delivered"],
         ["now", "inbound", "+3069****0001", "v-1", "13 characters"],
     ]
     assert messages == "rejected a request with 400: this is not a Routee callback: it is not JSON\n"

@@ -123,6 +123,16 @@ async def test_400_about_balance_raises_insufficient_balance() -> None:
             await client.send(sms())
 
 
+@pytest.mark.parametrize("code", ["400001009", 400001009])
+async def test_400_with_the_code_of_the_balance_raises_insufficient_balance(code: object) -> None:
+    """Routee's code for an insufficient balance decides, whatever its text says."""
+    body = {"code": code, "developerMessage": "Top up your account"}
+    async with FakeRoutee(always(400, body)) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(InsufficientBalance, match="Top up your account") as caught:
+            await client.send(sms())
+    assert caught.value.code == "400001009"
+
+
 ECHOES = {
     "developerMessage": lambda text: {"developerMessage": text},
     "properties": lambda text: {"properties": {"message.body": text, text: "is wrong"}},

@@ -177,7 +177,7 @@ async def test_tracking_request_is_as_documented(
 async def test_otp_templates_are_read_from_the_documented_path(routee: RouteeMock, client: RouteeClient) -> None:
     """The OTP templates have one documented URL."""
     routee.aioresponses.get(f"{API}/failover-otp/otp/templates", payload={"templates": []})
-    assert await client.otp_templates() == {"templates": []}
+    assert await client.otp_templates() == ()
 
 
 async def test_every_request_carries_the_connect_timeout(routee: RouteeMock) -> None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from routee_failover import (
     Channel,
     DeliveryUnknown,
+    DialPlan,
     FlowFailed,
     FlowKind,
     FlowReceipt,
@@ -20,7 +21,12 @@ from routee_failover import (
     OtpReceipt,
     Outcome,
     RouteeClient,
+    Say,
+    Speech,
+    StandardFlow,
     ViberOtpReceipt,
+    VoiceRecipient,
+    VoiceStep,
 )
 from routee_failover.sandbox import Sandbox
 
@@ -115,6 +121,34 @@ async def test_failed_flow_without_status_code_has_no_reason() -> None:
     assert caught.value.status_code is None
 
 
+@pytest.mark.parametrize(
+    ("body", "reason", "text"),
+    [
+        ({"error": "Sender is not active"}, "Sender is not active", "on no channel: Sender is not active"),
+        (
+            {"error": "All channels said no", "statusCode": 2},
+            "no next step",
+            "on no channel: no next step (All channels said no)",
+        ),
+        ({"error": "Insufficient Balance", "statusCode": "1"}, "insufficient balance", "channel: insufficient balance"),
+        ({"error": "Quota", "statusCode": 77}, "Quota", "on no channel: Quota"),
+        ({"error": {"developerMessage": "Quota"}}, "Quota", "on no channel: Quota"),
+        ({"error": None, "developerMessage": "Quota"}, "Quota", "on no channel: Quota"),
+        ({"error": " ", "statusCode": 0}, "server error", "on no channel: server error"),
+        ({"error": ["Quota"]}, "no reason given", "on no channel: no reason given"),
+    ],
+    ids=str,
+)
+async def test_failed_flow_error_has_routees_own_words(body: dict[str, object], reason: str, text: str) -> None:
+    """What Routee says about a failed flow is in the error, and is its reason if no documented number is."""
+    responder = always(200, {"flowId": None, "status": "Failed", **body})
+    async with FakeRoutee(responder) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(FlowFailed) as caught:
+            await client.send(otp())
+    assert caught.value.reason == reason
+    assert str(caught.value).endswith(text)
+
+
 async def test_failed_status_is_recognised_in_any_letter_case() -> None:
     """Routee writes statuses in several letter cases; a FAILED flow is a rejection as a Failed one is."""
     async with (
@@ -134,7 +168,19 @@ async def test_failed_flow_error_masks_echoed_content() -> None:
     async with FakeRoutee(echo) as server, RouteeClient(server.config()) as client:
         with pytest.raises(FlowFailed) as caught:
             await client.send(otp())
+    assert "cannot send" in str(caught.value)
     assert not any(canary in shown(caught.value) for canary in CANARIES)
+
+
+@pytest.mark.parametrize("code", [0, None])
+async def test_failed_flow_error_quotes_a_long_error_only_in_part(code: int | None) -> None:
+    """An error is read by people: it shows the beginning of an endless text of Routee's."""
+    responder = always(200, {"status": "Failed", "error": "x" * 100_000, "statusCode": code})
+    async with FakeRoutee(responder) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(FlowFailed) as caught:
+            await client.send(otp())
+    assert len(str(caught.value)) < 1000
+    assert len(caught.value.reason) < 1000
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"ok"', b"{}", b'{"trackingId":""}', b'{"trackingId":5}'])
@@ -168,6 +214,23 @@ async def test_delivery_unknown_holds_endpoint_and_correlation() -> None:
         {"endpoint": "otp", "to": "+3069****5678"},
         {"endpoint": "viber-otp", "to": "+3069****5678"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("to", "masked"),
+    [
+        (VoiceRecipient(viber="+306912345678"), "+3069****5678"),
+        (VoiceRecipient(sip="1111@host:55080"), "1111****5080"),
+    ],
+)
+async def test_delivery_unknown_names_the_recipient_of_a_call_by_viber_or_sip(to: VoiceRecipient, masked: str) -> None:
+    """A call need not go to a phone number: its masked Viber number or SIP address is in the correlation too."""
+    plan = DialPlan(verbs=[Say(message=Speech(text="Hi", language="en-US"))])
+    flow = StandardFlow(steps=[VoiceStep(from_="Demo", to=to, dial_plan=plan)])
+    async with FakeRoutee(always(500)) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(DeliveryUnknown) as caught:
+            await client.send(flow)
+    assert caught.value.correlation == {"endpoint": "standard", "to": masked}
 
 
 @pytest.mark.parametrize("wrong", [None, {"flow": []}, "flow", 5, StopIteration])

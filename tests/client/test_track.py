@@ -18,6 +18,7 @@ from routee_failover import (
     NoResponse,
     NotFound,
     OtpRecord,
+    OtpTemplateId,
     Outcome,
     RouteeClient,
     ViberOtpRecord,
@@ -108,12 +109,21 @@ async def test_id_of_dots_or_nothing_is_refused_before_any_request(tracking_id: 
         assert server.requests == []
 
 
-async def test_otp_templates_are_returned_as_json() -> None:
-    """The OTP templates are Routee's own JSON."""
+async def test_otp_templates_are_records_with_all_that_routee_says() -> None:
+    """Each OTP template has its id and its type, and Routee's own JSON in `raw`."""
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
         templates = await client.otp_templates()
-    assert len(templates) == 9
-    assert templates[0]["templateId"] == "0aac888f-2ee2-4112-9659-1755a951966a"
+    assert [template.template_id for template in templates] == [*OtpTemplateId]
+    assert templates[2].template_type == "with_business_name"
+    assert templates[0].raw == {"templateId": OtpTemplateId.BASIC, "name": "Basic OTP", "templateType": "basic"}
+
+
+@pytest.mark.parametrize("response", ["words", 5, None, True])
+async def test_otp_templates_that_are_neither_list_nor_object_raise_no_response(response: object) -> None:
+    """A response that cannot hold templates is not taken for an empty list."""
+    async with FakeRoutee(always(200, response)) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(NoResponse, match="neither a list nor an object"):
+            await client.otp_templates()
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null"])

@@ -1,7 +1,7 @@
 """Static types of the client: mypy checks this file, pytest runs it."""
 
 from collections.abc import AsyncGenerator
-from typing import Any, assert_type
+from typing import assert_type
 
 from routee_failover import (
     FlowPage,
@@ -10,8 +10,10 @@ from routee_failover import (
     OtpPage,
     OtpReceipt,
     OtpRecord,
+    OtpTemplate,
     RouteeClient,
     SendResult,
+    TokenInfo,
     ViberOtpReceipt,
     ViberOtpRecord,
 )
@@ -34,7 +36,8 @@ async def test_receipt_and_record_types_follow_from_the_flow() -> None:
         assert_type(await client.track(flow.tracking_id), FlowRecord | OtpRecord | ViberOtpRecord)
         assert_type(await client.track(password.flow_id, "otp"), FlowRecord | OtpRecord | ViberOtpRecord)
         assert_type(client.send_all([]), AsyncGenerator[SendResult, None])
-        assert_type(await client.otp_templates(), Any)
+        assert_type(await client.otp_templates(), tuple[OtpTemplate, ...])
+        assert_type(await client.token_info(), TokenInfo)
         async for result in client.send_all([standard(), otp()]):
             assert_type(result, SendResult)
 

@@ -21,8 +21,10 @@ from routee_failover.records import (
     OtpRecord,
     OtpStepEcho,
     OtpStepRecord,
+    OtpTemplate,
     SmsMessageRecord,
     StepEcho,
+    TokenInfo,
     ViberMessageRecord,
     ViberOtpReceipt,
     ViberOtpRecord,
@@ -45,7 +47,7 @@ from .sample_responses import (
 RECEIPTS: list[type[FlowReceipt | OtpReceipt | ViberOtpReceipt]] = [FlowReceipt, OtpReceipt, ViberOtpReceipt]
 READERS: list[Any] = [
     *(Balance, FlowPage, FlowRecord, MessageRecord, OtpPage, OtpRecord, OtpStepEcho, OtpStepRecord, SmsMessageRecord),
-    *(InboundMessage, StepEcho, ViberMessageRecord, ViberOtpRecord, VoiceMessageRecord),
+    *(InboundMessage, OtpTemplate, StepEcho, TokenInfo, ViberMessageRecord, ViberOtpRecord, VoiceMessageRecord),
 ]
 PIN = "7391648"
 PHONE = "+306912345678"
@@ -62,9 +64,9 @@ def _keys(value: object) -> Iterator[str]:
 
 
 DOCUMENTED = [FLOW_ACCEPTED, FLOW_TRACKED, OLD_CALLBACK, OTP_ACCEPTED, OTP_TRACKED, VIBER_OTP_ACCEPTED, VIBER_TRACKED]
-KEYS = sorted(
-    {*_keys([*DOCUMENTED, VOICE_MESSAGE]), "pin", "phone", "viber", "sip", "content", "results", "sentDate", "media"}
-)
+OTHER_KEYS = """pin phone viber sip flow_id date templateId deliveryScope content results sentDate media
+    scope permissions expires_in access_token"""
+KEYS = sorted({*_keys([*DOCUMENTED, VOICE_MESSAGE]), *OTHER_KEYS.split()})
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
 BOUNDARY_VALUES = [
     "2026-01-01T10:00:00Z",

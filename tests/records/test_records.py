@@ -14,9 +14,12 @@ from routee_failover.records import (
     FlowReceipt,
     FlowRecord,
     FlowStatus,
+    MessageRecord,
     MessageStatus,
     OtpReceipt,
     OtpRecord,
+    OtpStepRecord,
+    StepEcho,
     ViberOtpReceipt,
     ViberOtpRecord,
 )
@@ -80,6 +83,103 @@ def test_viber_otp_receipt_fields_are_read() -> None:
     assert (receipt.status_date, receipt.ttl, receipt.seq) == (MORNING, timedelta(minutes=1), 7)
     assert (receipt.from_, receipt.country) == ("Demo", "GR")
     assert receipt.status_reason == {"detailedStatus": "Queued"}
+
+
+def test_viber_otp_receipt_has_every_documented_echo() -> None:
+    """Every field of the response that Routee documents is an attribute; the parameters, with the PIN, stay hidden."""
+    response = VIBER_OTP_ACCEPTED | {
+        "applicationName": "Login",
+        "direction": "Outbound",
+        "type": "PRIMARY_ONLY",
+        "templateId": "0aac888f-2ee2-4112-9659-1755a951966a",
+        "templateLang": "el",
+    }
+    receipt = ViberOtpReceipt.from_dict(response)
+    assert (receipt.application_name, receipt.direction, receipt.label) == ("Login", "Outbound", "transactional")
+    assert (receipt.type, receipt.template_id) == ("PRIMARY_ONLY", "0aac888f-2ee2-4112-9659-1755a951966a")
+    assert (receipt.template_lang, dict(receipt.template_params)) == ("el", {"pin": PIN})
+    assert PIN not in repr(receipt.template_params)
+    assert (receipt.detailed_status, receipt.status_description) == ("Queued", None)
+    record = ViberOtpRecord.from_dict(response)
+    for name in ("application_name", "direction", "label", "type", "template_id", "template_lang", "template_params"):
+        assert getattr(record, name) == getattr(receipt, name)
+    assert (record.seq, record.ttl) == (receipt.seq, receipt.ttl)
+
+
+def test_flow_receipt_has_the_seq_and_the_template_of_its_viber_step() -> None:
+    """The create response of a transactional flow always has a seq, of the caller or generated."""
+    receipt = FlowReceipt.from_dict(TEMPLATE_ACCEPTED)
+    (step,) = receipt.steps
+    assert (receipt.seq, step.seq) == (7, 7)
+    assert (step.template_id, step.template_lang) == ("bbbbbbbb-0000-4000-8000-000000000002", "en")
+    assert (dict(step.template_params), step.delivery_scope) == ({"pin": PIN, "customer_name": "Ada"}, None)
+    assert PIN not in repr(step.template_params)
+    assert FlowReceipt.from_dict({"trackingId": "t", "seq": "8"}).seq == 8
+    assert FlowReceipt.from_dict({"trackingId": "t", "flow": [{}, {"seq": 0}], "seq": 8}).seq == 0
+    assert FlowReceipt.from_dict(FLOW_ACCEPTED).seq is None
+
+
+STATUSES: list[Any] = [
+    {"name": "Delivered", "updatedDate": "2026-01-01T10:00:00Z", "reason": {"detailedStatus": "Done"}},
+    {"status": "DELIVERED", "date": "2026-01-01T10:00:00Z", "reason": {"detailedStatus": "Done"}},
+    {"name": "Delivered", "date": 1767261600000, "reason": "Done"},
+    {"name": None, "status": "Delivered", "updatedDate": None, "date": 1767261600, "reason": "Done"},
+]
+
+
+@pytest.mark.parametrize("status", STATUSES, ids=str)
+def test_status_object_of_either_shape_is_read_wherever_a_message_has_one(status: Json) -> None:
+    """Routee's services write a status as name and updatedDate, or as status and date; each record reads both."""
+    message = MessageRecord.from_dict({"type": "Viber", "status": status})
+    assert (message.status, message.updated_at, message.final) == (MessageStatus.DELIVERED, MORNING, True)
+    step = OtpStepRecord.from_dict({"channel": "viber", "status": status})
+    assert (step.status, step.final) == (MessageStatus.DELIVERED, True)
+    record = ViberOtpRecord.from_dict({"status": status})
+    receipt = ViberOtpReceipt.from_dict({"trackingId": "v", "status": status})
+    for single in (record, receipt):
+        assert (single.status, single.status_date) == (MessageStatus.DELIVERED, MORNING)
+    assert {each.detailed_status for each in (message, step, record, receipt)} == {"Done"}
+
+
+def test_status_of_plain_text_is_read_wherever_a_message_has_one() -> None:
+    """A status that is only a word is read; it has no time."""
+    data = {"trackingId": "v", "type": "Sms", "channel": "sms", "status": "Delivered"}
+    message, step = MessageRecord.from_dict(data), OtpStepRecord.from_dict(data)
+    record, receipt = ViberOtpRecord.from_dict(data), ViberOtpReceipt.from_dict(data)
+    assert {each.status for each in (message, step, record, receipt)} == {MessageStatus.DELIVERED}
+    assert (message.updated_at, record.status_date, receipt.status_date) == (None, None, None)
+    assert message.final
+    assert step.final
+    assert {each.detailed_status for each in (message, step, record, receipt)} == {None}
+    assert receipt.status_reason is None
+
+
+@pytest.mark.parametrize("ids", [{"flow_id": "f-1"}, {"flowId": None, "flow_id": "f-1"}, {"flowId": "f-1"}], ids=str)
+def test_flow_id_of_the_otp_service_is_read_in_either_spelling(ids: Json) -> None:
+    """The OTP service mixes camel and snake case, and calls the id `flow_id` in its list: both spellings are read."""
+    assert OtpRecord.from_dict(ids).flow_id == "f-1"
+    assert OtpReceipt.from_dict(ids).flow_id == "f-1"
+
+
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        ({"phone": PHONE}, PHONE),
+        ({"phone": None, "viber": "306900000001"}, "306900000001"),
+        ({"phone": "", "viber": "", "sip": "1111@host:55080"}, "1111@host:55080"),
+        ([PHONE], PHONE),
+        ([], None),
+        (5, "5"),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_recipient_is_read_in_every_shape(to: object, expected: str | None) -> None:
+    """A recipient is a text, a list of one, or, for a call, an object of a number, a Viber number or a SIP address."""
+    assert StepEcho.from_dict({"to": to}).to == expected
+    assert MessageRecord.from_dict({"to": to}).to == expected
+    assert ViberOtpReceipt.from_dict({"trackingId": "v", "to": to}).to == expected
+    assert ViberOtpRecord.from_dict({"to": to}).to == expected
 
 
 def test_flow_record_fields_are_read() -> None:
@@ -242,12 +342,26 @@ def test_receipt_is_hashable() -> None:
         ("2026-13-01T10:00:00Z", None),
         ("soon", None),
         ("", None),
-        (1767261600000, None),
+        (1767261600, MORNING),
+        (1767261600.0, MORNING),
+        (1767261600000, MORNING),
+        ("1767261600", MORNING),
+        ("1767261600000", MORNING),
+        ("1712110912001", datetime(2024, 4, 3, 2, 21, 52, 1000, tzinfo=UTC)),
+        ("20260101", datetime(2026, 1, 1, tzinfo=UTC)),
+        (7, None),
+        (-1767261600, None),
+        (1e300, None),
+        (True, None),
+        (10**400, None),
         (None, None),
     ],
 )
 def test_times_are_read_as_aware_datetimes(text: object, expected: datetime | None) -> None:
-    """A time is aware, in UTC if the response has no offset; what is not a time is None."""
+    """A time is aware, in UTC if the response has no offset, also as seconds or milliseconds since 1970.
+
+    What is not a time is None, and so is a number that is too small or too large to be one.
+    """
     found = get_datetime({"at": text}, "at")
     assert found == expected
     assert found is None or found.tzinfo is not None

@@ -154,7 +154,25 @@ INBOUND: Json = {
 }
 """An inbound message."""
 
-SHAPES: dict[str, Json] = {"new": NEW, "old": OLD, "otp": OTP, "inbound": INBOUND}
+VIBER_OTP: Json = {
+    "trackingId": "v-7",
+    "to": PHONE,
+    "from": "Demo",
+    "country": "GR",
+    "status": {"status": "DELIVERED", "date": "2026-01-01T10:00:09Z", "reason": None},
+    "applicationName": "Login",
+    "direction": "Outbound",
+    "ttl": 60,
+    "seq": 7,
+    "label": "transactional",
+    "type": "PRIMARY_ONLY",
+    "templateId": "0aac888f-2ee2-4112-9659-1755a951966a",
+    "templateParams": {"pin": PIN},
+    "templateLang": "en",
+}
+"""A single Viber OTP. Its page mentions callbacks without an example: this is the response of the page."""
+
+SHAPES: dict[str, Json] = {"new": NEW, "old": OLD, "otp": OTP, "inbound": INBOUND, "viber-otp": VIBER_OTP}
 
 
 def body_of(shape: Json) -> bytes:
@@ -177,6 +195,12 @@ def flow(status: str = "InProgress", at: int | None = 0, *messages: str, trackin
 def otp(status: str = "InProgress", *steps: str, tracking_id: str = "f-1", **more: Any) -> Json:
     """Return a callback of a failover OTP flow: its status and the status of each step."""
     return {"flowId": tracking_id, "status": status, "steps": [{"status": name} for name in steps]} | more
+
+
+def viber_otp(status: str = "QUEUED", at: int | None = 0, *, tracking_id: str = "v-1", **more: Any) -> Json:
+    """Return a callback of a single Viber OTP: its status, and the second of its last update."""
+    date = {} if at is None else {"date": f"2026-01-01T10:00:{at:02d}Z"}
+    return {"trackingId": tracking_id, "to": PHONE, "status": {"status": status, **date}} | more
 
 
 def inbound(message: str = "Hello", sender: str = PHONE) -> Json:

@@ -46,6 +46,7 @@ class RecordingHandler:
         for inbox in inboxes:
             inbox.on_flow(self)
             inbox.on_otp(self)
+            inbox.on_viber_otp(self)
             inbox.on_inbound(self)
 
     async def __call__(self, event: CallbackEvent[Any]) -> None:

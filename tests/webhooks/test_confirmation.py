@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from routee_failover import CallbackInbox, FlowRecord, NoResponse, NotFound, OtpRecord, ReceiveResult
+from routee_failover import CallbackInbox, FlowRecord, NoResponse, NotFound, OtpRecord, ReceiveResult, ViberOtpRecord
 from routee_failover.webhooks import confirmation
 
-from .payloads import Json, flow, inbound, otp
+from .payloads import Json, flow, inbound, otp, viber_otp
 from .recorders import RecordingHandler, RecordingObserver
 
 Confirm = Callable[[Any], Awaitable[Any]]
@@ -30,13 +30,15 @@ class Tracking:
         self._responses = list(responses)
         self.requests: list[Any] = []
 
-    async def track(self, record: FlowRecord | OtpRecord) -> Any:
+    async def track(self, record: FlowRecord | OtpRecord | ViberOtpRecord) -> Any:
         """Return or raise the next response."""
         self.requests.append(record)
         response = self._responses[0] if len(self._responses) == 1 else self._responses.pop(0)
         await asyncio.sleep(0)
         if isinstance(response, BaseException):
             raise response
+        if response and type(record) is ViberOtpRecord:
+            return ViberOtpRecord.from_dict(response)
         return response and (FlowRecord if "trackingId" in response else OtpRecord).from_dict(response)
 
 
@@ -248,3 +250,21 @@ async def test_record_dispatched_in_the_meantime_is_not_dispatched_again() -> No
         inbox.receive(flow("Succeeded", 5, "DELIVERED", totalPrice=1))
     assert handler.statuses == ["Succeeded"]
     assert observer.dropped == [("t-1", "duplicate", False)]
+
+
+async def test_viber_otp_is_confirmed_by_a_record_that_is_not_behind_its_callback() -> None:
+    """A Viber OTP is confirmed by Routee's record of it; one that has not been seen yet does not confirm Seen."""
+    tracking = Tracking(
+        viber_otp("DELIVERED", 5),
+        viber_otp("DELIVERED", 5),
+        viber_otp("SEEN", 9, tracking_id="v-9"),
+        viber_otp("SEEN", 9, price=0.02),
+    )
+    async with CallbackInbox(confirm=tracking.track) as inbox:
+        handler = RecordingHandler(inbox)
+        assert inbox.receive(viber_otp("DELIVERED", 5)) is ReceiveResult.NEW
+        await handler.wait_for(1)
+        assert inbox.receive(viber_otp("SEEN", 8)) is ReceiveResult.NEW
+        first, last = await handler.wait_for(2)
+    assert (first.record.status, first.confirmed, len(tracking.requests)) == ("Delivered", True, 4)
+    assert (last.record.status, last.record.price, last.confirmed) == ("Seen", 0.02, True)

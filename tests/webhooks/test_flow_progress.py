@@ -10,7 +10,7 @@ from routee_failover import ReceiveResult, parse_callback
 from routee_failover.webhooks.dedup import BoundedDict, Deduplicator, payload_digest
 from routee_failover.webhooks.flow_progress import FlowProgress, is_stale, progress_of
 
-from .payloads import Json, flow, inbound, otp
+from .payloads import Json, flow, inbound, otp, viber_otp
 
 
 def progress(shape: Json) -> FlowProgress:
@@ -50,6 +50,13 @@ LIFECYCLES: dict[str, list[Json]] = {
         otp("InProgress", "EXPIRED", "queued"),
         otp("Succeeded", "EXPIRED", "queued"),
         otp("Succeeded", "EXPIRED", "delivered"),
+    ],
+    "a Viber OTP": [viber_otp("QUEUED", 1), viber_otp("DELIVERED", 2), viber_otp("SEEN", 3)],
+    "a Viber OTP without times": [viber_otp("QUEUED", None), viber_otp("DELIVERED", None), viber_otp("SEEN", None)],
+    "a Viber OTP that expires on delivery": [
+        viber_otp("QUEUED", None, expireOnDelivery=True),
+        viber_otp("DELIVERED", None, expireOnDelivery=True),
+        viber_otp("SEEN", None, expireOnDelivery=True),
     ],
     "a call": [flow("InProgress", None, "Initiated"), flow("InProgress", None, "Ringing"), flow("Failed", 1, "Busy")],
 }

@@ -16,16 +16,37 @@ from routee_failover import (
     InvalidConfig,
     OtpRecord,
     ReceiveResult,
+    ViberOtpRecord,
 )
 
-from .payloads import INBOUND, NEW, OTP, body_of, flow, inbound, otp
+from .payloads import INBOUND, NEW, OTP, VIBER_OTP, body_of, flow, inbound, otp, viber_otp
 from .recorders import RecordingHandler, RecordingObserver
+
+
+async def test_viber_otp_callback_is_passed_to_notify_and_never_reverts_a_status() -> None:
+    """A Viber OTP is passed on like a flow; Seen may follow Delivered, and nothing reverts either of them."""
+    notified: list[Any] = []
+    inbox = CallbackInbox(notify=notified.append, observers=[])
+    sequence = [
+        (viber_otp("QUEUED", 0), "new"),
+        (viber_otp("DELIVERED", 5), "new"),
+        (viber_otp("DELIVERED", 5), "duplicate"),
+        (viber_otp("QUEUED", 0, seq=1), "stale"),
+        (viber_otp("UNDELIVERED", 9), "stale"),
+        (viber_otp("SEEN", 8), "new"),
+        (viber_otp("DELIVERED", 5, seq=1), "stale"),
+        (viber_otp("DELIVERED", 5, tracking_id="v-2"), "new"),
+    ]
+    assert [inbox.receive(payload) for payload, _ in sequence] == [result for _, result in sequence]
+    assert [record.status for record in notified] == ["Queued", "Delivered", "Seen", "Delivered"]
+    await inbox.aclose()
 
 
 async def test_each_kind_of_callback_is_dispatched_to_its_handlers() -> None:
     """Each kind of callback goes to its handlers, typed, with the reference of its URL and the time of its receipt."""
     flow_events: list[CallbackEvent[FlowRecord]] = []
     otp_events: list[CallbackEvent[OtpRecord]] = []
+    viber_otp_events: list[CallbackEvent[ViberOtpRecord]] = []
     inbound_events: list[CallbackEvent[InboundMessage]] = []
     before = datetime.now(UTC)
     async with CallbackInbox() as inbox:
@@ -38,11 +59,15 @@ async def test_each_kind_of_callback_is_dispatched_to_its_handlers() -> None:
         async def on_otp(event: CallbackEvent[OtpRecord]) -> None:
             otp_events.append(event)
 
+        @inbox.on_viber_otp
+        async def on_viber_otp(event: CallbackEvent[ViberOtpRecord]) -> None:
+            viber_otp_events.append(event)
+
         @inbox.on_inbound
         async def on_inbound(event: CallbackEvent[InboundMessage]) -> None:
             inbound_events.append(event)
 
-        for payload in (NEW, OTP, INBOUND):
+        for payload in (NEW, OTP, VIBER_OTP, INBOUND):
             assert inbox.receive(body_of(payload), reference="login") is ReceiveResult.NEW
     assert [flow_events[0].record.tracking_id, otp_events[0].record.flow_id, inbound_events[0].record.message] == [
         NEW["trackingId"],
@@ -52,6 +77,7 @@ async def test_each_kind_of_callback_is_dispatched_to_its_handlers() -> None:
     for event, kind, tracking_id in (
         (flow_events[0], "flow", "t-1"),
         (otp_events[0], "otp", OTP["flowId"]),
+        (viber_otp_events[0], "viber-otp", "v-7"),
         (inbound_events[0], "inbound", None),
     ):
         assert (event.kind, event.tracking_id, event.reference, event.confirmed) == (kind, tracking_id, "login", False)

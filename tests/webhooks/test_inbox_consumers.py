@@ -66,7 +66,7 @@ class _Sync:
 )
 def test_sync_handler_raises_invalid_config(handler: Any) -> None:
     """A handler that is not an `async def` is refused when it is registered, because it would block every callback."""
-    for on in ("on_flow", "on_otp", "on_inbound"):
+    for on in ("on_flow", "on_otp", "on_viber_otp", "on_inbound"):
         with pytest.raises(InvalidConfig, match="must be an async def"):
             getattr(CallbackInbox(), on)(handler)
 

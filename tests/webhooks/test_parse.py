@@ -19,11 +19,12 @@ from routee_failover import (
     MessageStatus,
     OtpRecord,
     RouteeError,
+    ViberOtpRecord,
     parse_callback,
 )
 from routee_failover.webhooks.parse import MAX_CALLBACK_SIZE
 
-from .payloads import INBOUND, NEW, OLD, OTP, PHONE, PIN, SHAPES, WORDS, Json, body_of
+from .payloads import INBOUND, NEW, OLD, OTP, PHONE, PIN, SHAPES, VIBER_OTP, Json, body_of
 
 CANARY = "739164-canary"
 
@@ -53,6 +54,33 @@ def test_otp_flow_is_recognized_by_flow_id_and_steps() -> None:
     assert isinstance(record, OtpRecord)
     assert (record.flow_id, record.status, record.total_cost) == (OTP["flowId"], FlowStatus.SUCCEEDED, 0.05)
     assert [step.status for step in record.steps] == [MessageStatus.EXPIRED, MessageStatus.QUEUED]
+
+
+@pytest.mark.parametrize("ids", [{"flow_id": "f-1"}, {"flowId": None, "flow_id": "f-1"}], ids=str)
+def test_otp_flow_with_its_id_in_snake_case_is_recognized(ids: Json) -> None:
+    """The OTP service mixes camel and snake case: a flow is recognized by `flow_id` as well."""
+    record = parse_callback({name: value for name, value in OTP.items() if name != "flowId"} | ids)
+    assert isinstance(record, OtpRecord)
+    assert record.flow_id == "f-1"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"status": "DELIVERED", "date": "2026-01-01T10:00:09Z"},
+        {"name": "DELIVERED", "updatedDate": "2026-01-01T10:00:09Z"},
+        "DELIVERED",
+    ],
+    ids=str,
+)
+def test_single_viber_otp_is_recognized_by_its_id_and_status(status: Any) -> None:
+    """A callback about a Viber OTP, which is no flow, is read in every shape that Routee writes a status in."""
+    record = parse_callback(VIBER_OTP | {"status": status})
+    assert isinstance(record, ViberOtpRecord)
+    assert (record.tracking_id, record.to, record.status) == ("v-7", PHONE, MessageStatus.DELIVERED)
+    assert (record.final, record.seq, record.label) == (True, 7, "transactional")
+    assert PIN not in repr(record) + json.dumps(record.raw)
+    assert isinstance(parse_callback({"trackingId": "v", "status": {"status": "Paused"}}), ViberOtpRecord)
 
 
 @pytest.mark.parametrize("key", ["filename", "fileName"])
@@ -148,7 +176,6 @@ def nested(levels: int) -> bytes:
     return b'{"trackingId":"t","status":"Queued","x":' + b"[" * inner + b"]" * inner + b"}"
 
 
-SISTER_VIBER = {"trackingId": "v", "to": PHONE, "status": {"status": "DELIVERED"}, "body": {"text": WORDS}}
 SISTER_SMS = {"messageId": "m", "smsId": "s", "to": PHONE, "status": {"name": "Delivered"}, "direction": "Outbound"}
 INVALID_BODIES: dict[str, tuple[Any, str]] = {
     "nothing": (b"", "not JSON"),
@@ -163,7 +190,10 @@ INVALID_BODIES: dict[str, tuple[Any, str]] = {
     "null": (b"null", "not a JSON object"),
     "a number": (739164, "not int"),
     "empty": ({}, "neither trackingId and messages"),
-    "a single Viber message": (SISTER_VIBER, "neither trackingId and messages"),
+    "a status without a word": ({"trackingId": CANARY, "status": {"date": CANARY}}, "neither trackingId and messages"),
+    "a status that is a list": ({"trackingId": CANARY, "status": [CANARY]}, "neither trackingId and messages"),
+    "the id of a Viber OTP a number": (VIBER_OTP | {"trackingId": 739164}, "trackingId is not a text"),
+    "the id of an OTP flow in snake case a number": ({"flow_id": 739164, "steps": []}, "flow_id is not a text"),
     "a single SMS": (SISTER_SMS, "neither trackingId and messages"),
     "outbound": (INBOUND | {"direction": CANARY}, "neither trackingId and messages"),
     "a direction that is no word": (INBOUND | {"direction": 1}, "neither trackingId and messages"),

@@ -12,7 +12,7 @@ from routee_failover import CallbackEvent, CallbackInbox, CallbackSigner, FlowRe
 from routee_failover.webhooks import AsgiReceiver, aiohttp_receiver
 from routee_failover.webhooks.parse import MAX_CALLBACK_SIZE
 
-from .payloads import INBOUND, NEW, OLD, OTP, PHONE, PIN, WORDS, body_of, flow
+from .payloads import INBOUND, NEW, OLD, OTP, PHONE, PIN, VIBER_OTP, WORDS, body_of, flow
 from .recorders import RecordingHandler, RecordingObserver
 from .servers import MOUNT_PATH, SERVERS, Serve
 
@@ -30,15 +30,16 @@ async def test_every_kind_of_callback_is_accepted_and_dispatched(serve: Serve) -
     """Every kind of callback posted to a signed URL gets a 200 and is dispatched with its reference."""
     async with CallbackInbox() as inbox, serve(inbox, signer_at()) as url, aiohttp.ClientSession() as session:
         handler = RecordingHandler(inbox)
-        for number, payload in enumerate((NEW, OLD, OTP, INBOUND)):
+        for number, payload in enumerate((NEW, OLD, OTP, INBOUND, VIBER_OTP)):
             async with session.post(signer_at(url).url(f"reference-{number}"), data=body_of(payload)) as response:
                 assert (response.status, await response.text()) == (200, "OK")
-        events = await handler.wait_for(4)
+        events = await handler.wait_for(5)
     assert [(event.kind, event.reference) for event in events] == [
         ("flow", "reference-0"),
         ("flow", "reference-1"),
         ("otp", "reference-2"),
         ("inbound", "reference-3"),
+        ("viber-otp", "reference-4"),
     ]
 
 

@@ -112,8 +112,8 @@ class FailoverErrorFormat:
         return ApiError(status, {"code": f"{status}000000", "developerMessage": reason_phrase(status)})
 
     def insufficient_balance(self) -> ApiError:
-        """Return the error for an insufficient balance: documented as a 400 with a code and a message (INF: both)."""
-        return ApiError(400, {"code": "400001000", "developerMessage": "Insufficient balance"})
+        """Return the error for an insufficient balance: a 400 with a code and a message (INF: the message)."""
+        return ApiError(400, {"code": "400001009", "developerMessage": "Insufficient balance"})
 
     def remote_caller_forbidden(self) -> ApiError:
         """Return the error for a caller of the admin API that is remote, or a page of another host."""
