@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Self, cast, overload
 
 from ..._wire import load_flow
-from ..._wire.flow_document import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
+from ..._wire.flow_document import ENDPOINT_NAMES, read_json_object, read_toml
 from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import Endpoint
+from ...flows.size_limits import size_violation
 from ..sources.base import Recipients, Source
 from ..sources.column_names import masked_column_name, normalize_column_name
 from ..sources.formats import printable_path
