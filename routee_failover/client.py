@@ -22,7 +22,7 @@ from ._send_errors import error_for_outcome
 from ._transport import Transport
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, Outcome
-from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
+from .flows import AnyFlow, Endpoint, OtpFlow, RawFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .reconcile import OnUnknown, Reconciler
 from .records import (
     AnyReceipt,
@@ -108,6 +108,8 @@ class RouteeClient:
     async def send(self, flow: OtpFlow, **options: Unpack[SendOptions]) -> OtpReceipt: ...
     @overload
     async def send(self, flow: ViberOtpMessage, **options: Unpack[SendOptions]) -> ViberOtpReceipt: ...
+    @overload
+    async def send(self, flow: RawFlow, **options: Unpack[SendOptions]) -> AnyReceipt: ...
     async def send(
         self,
         flow: AnyFlow,
@@ -118,9 +120,10 @@ class RouteeClient:
     ) -> AnyReceipt:
         """Send a flow once and return Routee's receipt; its type follows from the flow's type.
 
-        - `flow`: a validated flow, or a Viber OTP message.
+        - `flow`: a validated flow, a Viber OTP message, or a raw flow, which is sent as it is.
         - `deadline`: time from now after which the message is useless. It does not leave later than that, and the ttls
-          of its steps are shortened to the time left. If that is too little, `DeadlinePassed` is raised.
+          of its steps are shortened to the time left. If that is too little, `DeadlinePassed` is raised. The ttls of a
+          raw flow are not changed: Routee may still try its later steps after the deadline.
         - `on_unknown`: `OnUnknown.RAISE` raises `DeliveryUnknown`; `OnUnknown.RECONCILE` asks the client's reconciler
           first.
         - `should_send`: called without arguments right before the first byte leaves, in each attempt. It must not block

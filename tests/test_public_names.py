@@ -16,7 +16,7 @@ PUBLIC_NAMES = {
         InvalidCallback InvalidConfig InvalidFlow InvalidSearch InvalidSource LedgerError LoggingObserver
         MachineDetection MachineDetectionStrategy MessageRecord MessageStatus NoResponse NotFound NotSent
         Observer OnUnknown OtpFlow OtpPage OtpReceipt OtpRecord OtpSearch OtpSmsStep OtpStepEcho OtpStepRecord
-        Outcome Play PoolTimeout Problem RateLimited ReceiveResult Reconciler Rejected Response
+        Outcome Play PoolTimeout Problem RateLimited RawFlow ReceiveResult Reconciler Rejected Response
         RetryBudgetExhausted RetryMode RetryScheduled RouteeClient RouteeError STATUS_RULES Say Search
         SearchOperator Secret SendResult SmsMessage SmsMessageRecord SmsStep Speech StandardFlow StatusRule
         StepEcho ThrottlePaused TokenRenewed TokenUnavailable TransactionalFlow Unauthorized Unprocessable

@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from ..errors import InvalidSource
+from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import Endpoint
 from ..flows.size_limits import MAX_DIGITS, MAX_SIZE, TOO_MANY_DIGITS, size_violation
 
@@ -36,6 +36,17 @@ def read_json_object(file: str, name: str) -> dict[str, Any]:
         shape = '{"endpoint": "otp", "flow": [...]}'
         raise InvalidSource(f"{name} must contain one JSON object, such as {shape}; nothing was sent")
     return check_size(cast("dict[str, Any]", value), name)
+
+
+def pop_raw(mapping: dict[str, Any], name: str) -> bool:
+    """Remove `raw` from a flow file's object, and return whether the rest of it is sent as it is.
+
+    Raises `InvalidFlow`, which calls the file `name`.
+    """
+    raw = mapping.pop("raw", False)
+    if not isinstance(raw, bool):
+        raise InvalidFlow(name, [Problem(("raw",), "must be true or false: whether the flow is sent as it is")])
+    return raw
 
 
 def read_toml(file: str, name: str) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """Flows: one class for each request shape that Routee documents. None can be built in a way that Routee would reject.
 
+`RawFlow` is for shapes that Routee does not document.
+
 Invalid values raise one `InvalidFlow`; a missing or unknown keyword raises `TypeError`, as in any call.
 """
 
 from .callback import Callback, CallbackStrategy
 from .endpoint import Endpoint
 from .otp import OtpFlow, OtpSmsStep, ViberOtpStep
+from .raw import RawFlow
 from .sms import SmsMessage, SmsStep, UrlShortener
 from .standard import StandardFlow, ViberAction, ViberFile, ViberMessage, ViberStep, ViberVideo
 from .transactional import DeliveryScope, TransactionalFlow, ViberTemplateStep
@@ -22,7 +25,9 @@ from .voice import (
     VoiceStep,
 )
 
-AnyFlow = StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage
+ValidatedFlow = StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage
+"""A flow of a shape that Routee documents, which is validated when it is built."""
+AnyFlow = ValidatedFlow | RawFlow
 """Everything that `RouteeClient.send` accepts."""
 
 __all__ = [
@@ -38,6 +43,7 @@ __all__ = [
     "OtpFlow",
     "OtpSmsStep",
     "Play",
+    "RawFlow",
     "Say",
     "SmsMessage",
     "SmsStep",
@@ -45,6 +51,7 @@ __all__ = [
     "StandardFlow",
     "TransactionalFlow",
     "UrlShortener",
+    "ValidatedFlow",
     "ViberAction",
     "ViberFile",
     "ViberMessage",
