@@ -144,7 +144,7 @@ def _countries_text(countries: Mapping[str, int]) -> str:
 def _preview_lines(preview: RowPreview) -> Iterator[str]:
     """Yield the other fields of the flow as one line, then one line per step."""
     flow = _plain(preview.flow)
-    steps = flow.pop("flow", [])
+    steps = flow.pop("flow") if isinstance(flow.get("flow"), list) else []  # a raw flow may have any shape
     yield json.dumps(flow, ensure_ascii=False)
     for step in steps:
         yield f"  {json.dumps(step, ensure_ascii=False)}"
