@@ -11,6 +11,7 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
+from ._api_path import Params, build_path
 from ._polling import PerLoopPollers, Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
 from ._read_api import ReadApi, resolve_target
 from ._request_builder import SendGuard, build_request
@@ -345,6 +346,22 @@ class RouteeClient:
         Raises as every read call does; safe to repeat.
         """
         return await self._read_api.fetch_json("/failover-otp/otp/templates")
+
+    async def get(self, path: str, params: Params | None = None) -> Any:
+        """Return the JSON of any other reading call: `await routee.get("/accounts/me/balance")`.
+
+        For the calls of Routee's API that this client has no method for. It is a GET with the client's token, and it is
+        repeated as every read call is.
+
+        - `path`: a path below `Config.api_url`, percent-encoded, which may have a query.
+        - `params`: query parameters that are added, encoded: texts, numbers, booleans, or lists of them.
+
+        Nothing is checked in the JSON that is returned. Observers see the path, but not the query.
+
+        Raises `InvalidSearch`, before any request is made, for a URL, for a path with a segment `.` or `..`, and for a
+        malformed query; otherwise as every read call does.
+        """
+        return await self._read_api.fetch_json(build_path(path, params))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Later sends in this loop raise `ClientClosed`.

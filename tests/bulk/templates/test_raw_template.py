@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from routee_failover import Endpoint, InvalidFlow, InvalidSource, OtpFlow, OtpSmsStep, RawFlow, dump_flow
+from routee_failover import AnyFlow, Endpoint, InvalidFlow, InvalidSource, OtpFlow, OtpSmsStep, RawFlow, dump_flow
 from routee_failover.bulk import Correlation, FlowTemplate, check_rows, rows_of
 
 PIN, PHONE = "739164", "+306912345678"
@@ -205,7 +205,7 @@ async def test_dry_run_counts_raw_rows_and_shows_nothing_of_their_content() -> N
 
 async def test_dry_run_with_a_suppression_list_reports_raw_rows_whose_recipient_is_not_known() -> None:
     """What a run would refuse is found by the dry run; a listed number anywhere in the flow suppresses its row."""
-    flows = [
+    flows: list[AnyFlow] = [
         RawFlow("standard", {"to": PHONE}),
         RawFlow("standard", {"to": "nobody"}),
         RawFlow("standard", {"to": "+306900000001", "cc": ["0030 690 000 0002"]}),
