@@ -2,15 +2,15 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote, unquote, urlencode
 
 from .errors import InvalidSearch, Problem
 
 ParamValue = str | int | float | bool
-Params = Mapping[str, ParamValue | list[ParamValue] | tuple[ParamValue, ...]]
-"""Query parameters; a list gives its name once for each value."""
+Params = Mapping[str, ParamValue | Sequence[ParamValue]]
+"""Query parameters; a list or a tuple gives its name once for each value."""
 
 _ESCAPE = "%[0-9A-Fa-f]{2}"
 _is_path = re.compile(rf"/(?:[\w.~!$&'()*+,;=:@/-]|{_ESCAPE})*", re.ASCII).fullmatch

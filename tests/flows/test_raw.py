@@ -4,18 +4,25 @@ import copy
 import json
 import math
 import pickle
+import re
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from routee_failover import Endpoint, InvalidFlow, RawFlow, dump_flow
 from routee_failover._wire import encode_flow
 from routee_failover._wire.redaction import collect_secrets
 from routee_failover._wire.routes import correlation
+from routee_failover.bulk import Correlation, rows_of
+from routee_failover.bulk.flow_masking import masked_flow
+from routee_failover.bulk.templates.correlation import all_recipients
 from routee_failover.flows.deadline_fitting import fit_to_deadline
+from tests.strategies import json_values
 
 from .leak_detection import caught, printed, reported
 
@@ -137,6 +144,19 @@ def test_every_text_and_number_of_the_content_is_masked_in_responses() -> None:
     flow = RawFlow("otp", {"note": "harmless", "n": 483920, "list": [{"+306912345678": "x", "ok": [True, None]}]})
     assert {"harmless", "483920", "+306912345678", "306912345678"} <= {*collect_secrets(flow)}
     assert not {"True", "None", "note", "list"} & {*collect_secrets(flow)}
+
+
+@given(mapping=st.dictionaries(st.text(), json_values, max_size=4), endpoint=st.sampled_from(Endpoint))
+def test_any_json_object_is_sent_as_it_is(mapping: dict[str, Any], endpoint: Endpoint) -> None:
+    """Whatever the shape, the body is the mapping, and nothing that reads a flow of any kind fails on it."""
+    flow = RawFlow(endpoint, mapping)
+    assert json.dumps(json.loads(encode_flow(flow).reveal())) == json.dumps(mapping)
+    assert correlation(flow) == {"endpoint": str(endpoint)}
+    assert all(isinstance(secret, str) for secret in collect_secrets(flow))
+    (row,) = rows_of([flow], key=lambda _flow: "key")
+    assert row.build_flow(Correlation("label", "https://example.test/")) is flow
+    assert all(re.fullmatch(r"\+[0-9]{7,15}", number) for number in all_recipients(flow))
+    assert isinstance(masked_flow(row, flow), dict)
 
 
 @pytest.mark.parametrize("mapping", [{}, {"flow": 1}, {"flow": [1, {}]}, {"flow": [{"to": []}]}, UNDOCUMENTED])

@@ -4,9 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from routee_failover import AnyFlow, Endpoint, InvalidFlow, InvalidSource, OtpFlow, OtpSmsStep, RawFlow, dump_flow
 from routee_failover.bulk import Correlation, FlowTemplate, check_rows, rows_of
+from tests.strategies import json_values
 
 PIN, PHONE = "739164", "+306912345678"
 STEP: dict[str, Any] = {
@@ -139,6 +142,19 @@ def test_codes_are_secret_columns_that_cannot_be_keys_or_empty() -> None:
     flow = row.build_flow(CORRELATION)
     assert flow.endpoint is Endpoint.VIBER_OTP
     assert PIN not in f"{row!r} {flow!r} {row.build_flow!r}"
+
+
+@given(mapping=st.dictionaries(st.text(), json_values, max_size=4), endpoint=st.sampled_from(Endpoint))
+def test_any_json_object_is_a_raw_template_or_refused(mapping: dict[str, Any], endpoint: Endpoint) -> None:
+    """A raw template of any shape is refused in one error, or gives rows that are sent or invalid."""
+    try:
+        template = FlowTemplate.from_mapping({**mapping, "endpoint": endpoint, "raw": True})
+    except InvalidFlow:
+        return
+    values = dict.fromkeys(template.columns, "306912345678") | {"its key": "7"}
+    for row in template.rows([values], key="its key"):
+        if not row.problems:
+            assert isinstance(row.build_flow(Correlation()), RawFlow)
 
 
 @pytest.mark.parametrize("raw", ["true", 1, None, []])
