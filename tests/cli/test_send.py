@@ -98,6 +98,14 @@ def test_rejected_raw_file_shows_nothing_of_it(cli: Cli, write: Write, sandbox: 
     assert not [secret for secret in (PIN, PHONE, PHONE[1:]) if secret in result.err + result.out]
 
 
+def test_unknown_raw_file_exits_with_4_without_a_hint(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """An unknown raw flow cannot be looked up by anything that is known of it, so that no hint says so."""
+    sandbox.script(response=500)
+    result = cli("send", write(FILES["otp"] | {"raw": True}), at=sandbox)
+    assert (result.exit_code, "Look it up" in result.err) == (4, False)
+    assert "Look it up by endpoint otp, to +3069****0300." in cli("send", write(FILES["otp"]), at=sandbox).err
+
+
 @pytest.mark.parametrize("raw", ["true", 1, None])
 def test_raw_that_is_neither_true_nor_false_exits_with_2(raw: Any, cli: Cli, write: Write, sandbox: Sandbox) -> None:
     """Whether a file is checked is never guessed."""

@@ -48,7 +48,7 @@ def single_number(texts: Iterable[str], region: str | None = None) -> str:
 
 def single_recipient(flow: RawFlow) -> str:
     """Return the number in E.164 that all values of `to` are; empty if that is not so."""
-    return single_number(_recipients(dump_flow(flow), is_recipient=False))
+    return single_number(recipients_in(dump_flow(flow)))
 
 
 def numbers_in(flow: RawFlow) -> tuple[str, ...]:
@@ -63,14 +63,14 @@ def suppression_problem(row: Row, flow: AnyFlow) -> Problem | None:
     return Problem((), NOT_SUPPRESSIBLE) if isinstance(flow, RawFlow) and not row.recipient else None
 
 
-def _recipients(value: Any, *, is_recipient: bool) -> Iterator[str]:
-    """Yield the values under `to` at any depth; blank ones count as absent."""
+def recipients_in(value: Any, *, is_recipient: bool = False) -> Iterator[str]:
+    """Yield every value under `to`, at any depth, as text; blank ones count as absent."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _recipients(item, is_recipient=is_recipient or key == RECIPIENT_KEY)
+            yield from recipients_in(item, is_recipient=is_recipient or key == RECIPIENT_KEY)
     elif isinstance(value, list):
         for item in value:
-            yield from _recipients(item, is_recipient=is_recipient)
+            yield from recipients_in(item, is_recipient=is_recipient)
     elif is_recipient and value is not None and (text := str(value).strip()):
         yield text
 

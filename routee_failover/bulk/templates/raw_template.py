@@ -11,7 +11,7 @@ from ...errors import InvalidFlow, Problem
 from ...flows import AnyFlow, Endpoint, RawFlow
 from .compiled_template import Builder, CannotCompile
 from .field_roles import FieldPath, FieldRole, iter_texts
-from .raw_recipients import NO_SINGLE_RECIPIENT, RECIPIENT_KEY, single_number, to_raw_e164
+from .raw_recipients import NO_SINGLE_RECIPIENT, RECIPIENT_KEY, recipients_in, single_number, to_raw_e164
 from .row import Correlation
 from .row_factory import RowFactory, TemplateSpec
 from .template_fields import TemplateField
@@ -41,16 +41,11 @@ class RawTemplateSpec(TemplateSpec):
     def recipient(self) -> TemplateField | str:
         """The field or number that everything under `to` is, empty if that is not one and the same text."""
         fields = [field for field in self.fields if field.role is FieldRole.RECIPIENT]
-        paths = {field.path for field in fields}
-        fixed = [
-            text
-            for path, text, role in iter_raw_texts(self.endpoint, self.flow)
-            if role is FieldRole.RECIPIENT and path not in paths and text.strip()
-        ]
+        recipients = [*recipients_in(self.flow)]
         if not fields:
-            return single_number(fixed, self.region)
+            return single_number(recipients, self.region)
         patterns = {(field.columns, field.text.literals) for field in fields}
-        return fields[0] if len(patterns) == 1 and not fixed else ""
+        return fields[0] if len(patterns) == 1 and len(recipients) == len(fields) else ""
 
     def row_factory(self) -> RowFactory:
         """Return the factory of its rows."""

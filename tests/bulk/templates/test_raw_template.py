@@ -105,6 +105,7 @@ def test_row_without_number_and_key_is_invalid() -> None:
     [
         [{"to": "{phone}"}, {"to": "{other}"}],
         [{"to": "{phone}"}, {"to": "+306900000001"}],
+        [{"to": "{phone}"}, {"to": 306900000001}],
         [{"to": {"phone": "{phone}", "sip": "sip:{phone}@host"}}],
         [{"recipient": "{phone}"}],
         [],
