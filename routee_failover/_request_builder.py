@@ -8,13 +8,13 @@ from ._transport import ApiRequest
 from ._wire import encode_flow
 from ._wire.routes import ROUTES
 from .errors import DeadlinePassed, InvalidFlow, Problem
-from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
+from .flows import AnyFlow, Endpoint, OtpFlow, RawFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .flows.deadline_fitting import fit_to_deadline
 from .secret import SecretBytes
 
 _OTP_ENDPOINTS = frozenset({Endpoint.OTP, Endpoint.VIBER_OTP})
 # A tuple: a union is built again, and searched more slowly, in each isinstance().
-_FLOW_TYPES = (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
+_FLOW_TYPES = (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage, RawFlow)
 _LONGER_THAN_ANY_TTL = 1e9
 """Seconds. A `timedelta` cannot hold every number of seconds that results from arithmetic with times."""
 

@@ -11,6 +11,7 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
+from ._api_path import Params, build_path
 from ._polling import PerLoopPollers, Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
 from ._read_api import ReadApi, resolve_target
 from ._request_builder import SendGuard, build_request
@@ -23,7 +24,7 @@ from ._transport import Transport
 from ._wire.token_response import explain_forbidden
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, InvalidFlow, Outcome
-from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
+from .flows import AnyFlow, Endpoint, OtpFlow, RawFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .reconcile import OnUnknown, Reconciler
 from .records import (
     AnyReceipt,
@@ -111,6 +112,8 @@ class RouteeClient:
     async def send(self, flow: OtpFlow, **options: Unpack[SendOptions]) -> OtpReceipt: ...
     @overload
     async def send(self, flow: ViberOtpMessage, **options: Unpack[SendOptions]) -> ViberOtpReceipt: ...
+    @overload
+    async def send(self, flow: RawFlow, **options: Unpack[SendOptions]) -> AnyReceipt: ...
     async def send(
         self,
         flow: AnyFlow,
@@ -121,9 +124,10 @@ class RouteeClient:
     ) -> AnyReceipt:
         """Send a flow once and return Routee's receipt; its type follows from the flow's type.
 
-        - `flow`: a validated flow, or a Viber OTP message.
+        - `flow`: a validated flow, a Viber OTP message, or a raw flow, which is sent as it is.
         - `deadline`: time from now after which the message is useless. It does not leave later than that, and the ttls
-          of its steps are shortened to the time left. If that is too little, `DeadlinePassed` is raised.
+          of its steps are shortened to the time left. If that is too little, `DeadlinePassed` is raised. The ttls of a
+          raw flow are not changed: Routee may still try its later steps after the deadline.
         - `on_unknown`: `OnUnknown.RAISE` raises `DeliveryUnknown`; `OnUnknown.RECONCILE` asks the client's reconciler
           first.
         - `should_send`: called without arguments right before the first byte leaves, in each attempt. It must not block
@@ -360,6 +364,22 @@ class RouteeClient:
         to repeat.
         """
         return await self._read_api.token_info()
+
+    async def get(self, path: str, params: Params | None = None) -> Any:
+        """Return the JSON of any other reading call: `await routee.get("/accounts/me/balance")`.
+
+        For the calls of Routee's API that this client has no method for. It is a GET with the client's token, and it is
+        repeated as every read call is.
+
+        - `path`: a path below `Config.api_url`, percent-encoded, which may have a query.
+        - `params`: query parameters that are added, encoded: texts, numbers, booleans, or lists of them.
+
+        Nothing is checked in the JSON that is returned. Observers see the path, but not the query.
+
+        Raises `InvalidSearch`, before any request is made, for a URL, for a path with a segment `.` or `..`, and for a
+        malformed query; otherwise as every read call does.
+        """
+        return await self._read_api.fetch_json(build_path(path, params))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Later sends in this loop raise `ClientClosed`.

@@ -99,7 +99,7 @@ class InvalidFlow(RouteeError, ValueError):
 class InvalidSearch(RouteeError, ValueError):
     """A search cannot work: Routee has no such field, operator or value, or a time has no time zone.
 
-    No request was made.
+    It is also the error of a `get` whose path or parameters cannot be sent. No request was made.
 
     - `subject`: the method that was called.
     - `problems`: everything that is wrong, as a tuple of `Problem`; no text quotes a phone number.

@@ -17,7 +17,7 @@ PUBLIC_NAMES = {
         MachineDetection MachineDetectionStrategy MessageRecord MessageStatus NoResponse NotFound NotSent
         Observer OnUnknown OtpFlow OtpLanguage OtpPage OtpReceipt OtpRecord OtpSearch OtpSmsMessage OtpSmsStep
         OtpStepEcho OtpStepRecord OtpTemplate OtpTemplateId OtpTemplateType Outcome Play PoolTimeout Problem
-        RateLimited ReceiveResult Reconciler Rejected Response RetryBudgetExhausted RetryMode RetryScheduled
+        RateLimited RawFlow ReceiveResult Reconciler Rejected Response RetryBudgetExhausted RetryMode RetryScheduled
         RouteeClient RouteeError STATUS_RULES Say Search SearchOperator Secret SendResult SmsMessage
         SmsMessageRecord SmsStep Speech StandardFlow StatusRule StepEcho ThrottlePaused TokenInfo TokenRenewed
         TokenUnavailable TransactionalFlow Unauthorized Unprocessable UrlShortener ViberAction ViberFile

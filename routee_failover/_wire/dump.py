@@ -1,11 +1,12 @@
 """Dump a flow to the JSON that Routee documents for its endpoint."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, cast, get_args
 
-from ..flows import AnyFlow
+from ..flows import AnyFlow, RawFlow
 from ..flows.durations import DurationRange
 from ..flows.extensible import ExtensibleModel
 from ..secret import Secret, SecretBytes, SecretMapping
@@ -93,14 +94,20 @@ class _DumpersByClass(dict[type, Dumper]):
         return dumper
 
 
-_dumpers = _DumpersByClass()
+def _dump_raw(flow: RawFlow, _order: int | None = None) -> dict[str, Any]:
+    mapping: dict[str, Any] = json.loads(flow.json.reveal())
+    return mapping
+
+
+_dumpers = _DumpersByClass({RawFlow: _dump_raw})
 
 
 def dump_flow(flow: AnyFlow) -> dict[str, Any]:
     """Return the mapping that would be sent for a flow, under Routee's names. It shows the PIN: keep it out of logs.
 
     `load_flow(flow.endpoint, dump_flow(flow), extra="keep")` returns an equal flow; only texts, true and false
-    in the `extra` of a `ViberOtpStep` are loaded as its `template_fields`, which are the same in JSON.
+    in the `extra` of a `ViberOtpStep` are loaded as its `template_fields`, which are the same in JSON. A raw flow is
+    equal to `RawFlow(flow.endpoint, dump_flow(flow))`.
     """
     mapping: dict[str, Any] = _dumpers[type(flow)](flow)
     return mapping
@@ -108,4 +115,6 @@ def dump_flow(flow: AnyFlow) -> dict[str, Any]:
 
 def encode_flow(flow: AnyFlow) -> SecretBytes:
     """Return the body of the request that sends a flow."""
+    if isinstance(flow, RawFlow):
+        return SecretBytes(flow.json.reveal().encode())  # not decoded and encoded again: it is sent as it is
     return SecretBytes(encode(_dumpers[type(flow)](flow)))

@@ -7,28 +7,17 @@ import json
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from ..errors import InvalidSource
+from ..errors import InvalidFlow, InvalidSource, Problem
 from ..flows import Endpoint
+from ..flows.size_limits import MAX_DIGITS, MAX_SIZE, TOO_MANY_DIGITS, size_violation
 
 ENDPOINT_NAMES = f"{', '.join([*Endpoint][:-1])} or {[*Endpoint][-1]}"
 """The names of the endpoints as part of a sentence."""
 STDIN = "-"
-MAX_FILE_SIZE = 4 * 1024 * 1024
-"""Bytes. No flow comes near it; /dev/zero exceeds it."""
-MAX_TEXT_LENGTH = 131_072
-"""Characters. No text of a message may have that many."""
-MAX_LIST_LENGTH = 200
-"""Entries. No flow has that many steps; comparing each with each other stays fast."""
-MAX_VALUES = 20_000
-MAX_DEPTH = 50
-MAX_DIGITS = 400
-"""Digits of a number. A double has at most 309."""
-_TOO_MANY_DIGITS = f"contains a number of more than {MAX_DIGITS} digits"
 
 
 def read_json_object(file: str, name: str) -> dict[str, Any]:
@@ -49,6 +38,17 @@ def read_json_object(file: str, name: str) -> dict[str, Any]:
     return check_size(cast("dict[str, Any]", value), name)
 
 
+def pop_raw(mapping: dict[str, Any], name: str) -> bool:
+    """Remove `raw` from a flow file's object, and return whether the rest of it is sent as it is.
+
+    Raises `InvalidFlow`, which calls the file `name`.
+    """
+    raw = mapping.pop("raw", False)
+    if not isinstance(raw, bool):
+        raise InvalidFlow(name, [Problem(("raw",), "must be true or false: whether the flow is sent as it is")])
+    return raw
+
+
 def read_toml(file: str, name: str) -> dict[str, Any]:
     """Return the table in a TOML file; raises `InvalidSource`, which calls the file `name`."""
     text = read_text(file, name)
@@ -59,7 +59,7 @@ def read_toml(file: str, name: str) -> dict[str, Any]:
     except RecursionError:
         raise InvalidSource(f"{name} is nested too deeply; nothing was sent") from None
     except ValueError:  # a whole number with more digits than Python converts
-        raise InvalidSource(f"{name} {_TOO_MANY_DIGITS}; nothing was sent") from None
+        raise InvalidSource(f"{name} {TOO_MANY_DIGITS}; nothing was sent") from None
     return check_size(value, name)
 
 
@@ -71,51 +71,24 @@ def check_size(value: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def size_violation(flow: object) -> str | None:
-    """Return the size limit that a flow exceeds, or `None`; one breadth-first pass that stops at the first excess."""
-    level, values = [flow], 0
-    for _ in range(MAX_DEPTH):
-        next_level: list[Any] = []
-        for value in level:
-            if isinstance(value, Mapping):
-                next_level += value.values()
-            elif isinstance(value, list | tuple):
-                if len(value) > MAX_LIST_LENGTH:
-                    return f"contains a list of more than {MAX_LIST_LENGTH:,} entries"
-                next_level += value
-            elif isinstance(value, str) and len(value) > MAX_TEXT_LENGTH:
-                return f"contains a text of more than {MAX_TEXT_LENGTH:,} characters"
-            elif isinstance(value, int) and value.bit_length() > 3 * MAX_DIGITS:
-                return _TOO_MANY_DIGITS
-            values += 1
-        if values + len(next_level) > MAX_VALUES:
-            return f"contains more than {MAX_VALUES:,} values"
-        if not next_level:
-            return None
-        level = next_level
-    return "is nested too deeply"
-
-
 def read_text(file: str, name: str) -> str:
     """Return the UTF-8 text of a flow file; raises `InvalidSource`."""
     try:
         data = _read_bytes(file)
-        if len(data) <= MAX_FILE_SIZE:
+        if len(data) <= MAX_SIZE:
             return data.decode("utf-8-sig")
     except OSError as error:
         raise InvalidSource(f"{name} cannot be read: {error.strerror}; nothing was sent") from None
     except UnicodeDecodeError as error:
         raise InvalidSource(f"{name} is not UTF-8 (byte {error.start}); nothing was sent") from None
-    raise InvalidSource(
-        f"{name} is not JSON that can be sent (more than {MAX_FILE_SIZE // 1024**2} MiB); nothing was sent"
-    )
+    raise InvalidSource(f"{name} is not JSON that can be sent (more than {MAX_SIZE // 1024**2} MiB); nothing was sent")
 
 
 def _read_bytes(file: str) -> bytes:
     if file == STDIN:
-        return sys.stdin.buffer.read(MAX_FILE_SIZE + 1)
+        return sys.stdin.buffer.read(MAX_SIZE + 1)
     with Path(file).open("rb") as opened:
-        return opened.read(MAX_FILE_SIZE + 1)
+        return opened.read(MAX_SIZE + 1)
 
 
 def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -132,7 +105,7 @@ def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _parse_int(text: str) -> int:
     if len(text) > MAX_DIGITS:
-        raise ValueError(f"it {_TOO_MANY_DIGITS}")
+        raise ValueError(f"it {TOO_MANY_DIGITS}")
     return int(text)
 
 

@@ -11,11 +11,11 @@ from cattrs import Converter
 
 from ..errors import InvalidFlow, Problem
 from ..flows import (
-    AnyFlow,
     Endpoint,
     OtpFlow,
     StandardFlow,
     TransactionalFlow,
+    ValidatedFlow,
     ViberOtpMessage,
     ViberOtpStep,
     VoiceRecipient,
@@ -30,7 +30,7 @@ from .fields import ApiField, api_fields, lenient_converter, strict_converter, u
 from .key_slips import intended_key
 from .step_order import order_problem, step_sequence
 
-FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
+FLOW_CLASSES: Mapping[Endpoint, type[ValidatedFlow]] = {
     cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
 }
 
@@ -252,11 +252,11 @@ def load_flow(
 @overload
 def load_flow(
     endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = ...
-) -> AnyFlow: ...
+) -> ValidatedFlow: ...
 @scrub_traceback
 def load_flow(
     endpoint: Endpoint | str, mapping: Mapping[str, Any], *, extra: Literal["refuse", "keep"] = "refuse"
-) -> AnyFlow:
+) -> ValidatedFlow:
     """Build a flow from the API's own JSON, such as a file, a queue message or a web request.
 
     Raises one `InvalidFlow` with all problems, each with its path in Routee's names (`flow[1].message.body`) and none
@@ -274,4 +274,4 @@ def load_flow(
     if isinstance(loaded, Invalid):
         subject = f"{endpoint} {'message' if endpoint == Endpoint.VIBER_OTP else 'flow'}"
         raise InvalidFlow(subject, loaded.problems)
-    return cast("AnyFlow", loaded)
+    return cast("ValidatedFlow", loaded)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-from ..flows import AnyFlow
+from ..flows import AnyFlow, RawFlow
 from ..secret import MASK
 from .dump import dump_flow
 
@@ -31,8 +31,12 @@ _MAX_SEARCHED_LENGTH = 10_000
 
 
 def collect_secrets(flow: AnyFlow) -> list[str]:
-    """Return the texts of a flow that no error may show, although Routee may quote them: PIN, texts and recipients."""
-    texts = {text for text in _secret_texts(dump_flow(flow)) if len(text) >= _MIN_SECRET_LENGTH}
+    """Return the texts of a flow that no error may show, although Routee may quote them: PIN, texts and recipients.
+
+    Nothing is known about a raw flow, so that all of its texts and numbers count, and its keys with digits.
+    """
+    find_texts = _all_texts if isinstance(flow, RawFlow) else _secret_texts
+    texts = {text for text in find_texts(dump_flow(flow)) if len(text) >= _MIN_SECRET_LENGTH}
     # A code is a separate word in a text, and Routee may quote any part of the text around it.
     codes = {
         word
@@ -160,6 +164,17 @@ def _decode_base64(text: str) -> str:
         return base64.b64decode(text).decode()
     except ValueError:
         return ""
+
+
+def _all_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from filter(_has_digit, value)
+        value = [*value.values()]
+    if isinstance(value, list):
+        for item in value:
+            yield from _all_texts(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def _secret_texts(value: Any, key: str = "", *, secret: bool = False) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import Outcome, Rejected
-from ..flows import AnyFlow, Endpoint
+from ..flows import AnyFlow, Endpoint, RawFlow
 from ..records import AnyReceipt, FlowRecord, OtpRecord, ViberOtpRecord
 from ..records._fields import get_recipient
 from ..records.record import JsonObject
@@ -47,7 +47,12 @@ TRACKING_ROUTES: Mapping[Endpoint, tuple[str, Callable[[JsonObject], FlowRecord 
 
 
 def correlation(flow: AnyFlow) -> dict[str, str]:
-    """Return the fields that identify a message whose outcome is unknown; its recipient is masked."""
+    """Return the fields that identify a message whose outcome is unknown; its recipient is masked.
+
+    Of a raw flow that is the endpoint alone: which of its values are a recipient or a label is not known.
+    """
+    if isinstance(flow, RawFlow):
+        return {"endpoint": str(flow.endpoint)}
     mapping = dump_flow(flow)
     steps: list[dict[str, Any]] = mapping.get("flow", [mapping])
     parts = [*steps, *(step["message"] for step in steps if isinstance(step.get("message"), dict))]

@@ -10,7 +10,7 @@ from typing import TypeVar
 import attrs
 
 from ..errors import InvalidFlow, Problem
-from ..flows import AnyFlow, Endpoint
+from ..flows import AnyFlow, Endpoint, RawFlow
 from ..flows.deadline_fitting import total_ttl
 from ..ledger import ClaimRequest, ClaimResult, EntryState, Ledger, Transition, TransitionDetails
 from ..ledger.entry import RESOLVED_BY_POLICY, build_label, hash_key
@@ -21,10 +21,12 @@ from .progress import RowProblem, RunCounters
 from .read_ahead import read_chunks
 from .ready_queue import ClaimedMessage, ReadyQueue
 from .reconciliation import reconcile_after
+from .reconciliation.run_endpoint import ENDPOINT_DOCUMENT_NAME, endpoint_document, is_raw
 from .run_control import RunControl
 from .send_window import NEVER_OPENS, NO_COMMON_HOUR, SendWindow
 from .templates.correlation import all_recipients
 from .templates.message_fingerprint import Fingerprinter
+from .templates.raw_recipients import suppression_problem
 from .templates.row import Correlation, Row, Rows
 
 InvalidRowHandler = Callable[[int, str, tuple[Problem, ...]], object]
@@ -85,6 +87,8 @@ class Claimer:
         self._message_limit = message_limit
         self.endpoint: Endpoint | None = None
         """Endpoint of all messages of the ledger; known from the first message on."""
+        self._raw = False
+        """Whether all messages of the ledger are raw flows, which are reconciled in another way than others."""
         self._endpoint_stored = False
         self._max_ttl = 0.0
         """Longest time to live of any message, in seconds, as stored in the ledger."""
@@ -103,8 +107,9 @@ class Claimer:
         self.next_opening, self.claimed_count = None, 0
         if self._message_limit is not None:
             self._message_limit.reached = False
-        if self.endpoint is None and (document := await self._ledger.get_document("endpoint")) is not None:
+        if self.endpoint is None and (document := await self._ledger.get_document(ENDPOINT_DOCUMENT_NAME)) is not None:
             self.endpoint, self._endpoint_stored = Endpoint(document["endpoint"]), True
+            self._raw = is_raw(document)
             ttl_document = await self._ledger.get_document(reconcile_after.TTL_DOCUMENT_NAME)
             self._max_ttl = _MAX_USEFUL_TTL if ttl_document is None else ttl_document["seconds"]
         check_ledger = not is_first_pass or (await self._ledger.counts()).total > 0
@@ -126,7 +131,7 @@ class Claimer:
 
     async def reclaim(self, message: ClaimedMessage) -> ClaimedMessage | None:
         """Return the message under a new lease after its former one was released; `None` if it must not be sent now."""
-        if self._is_suppressed(all_recipients(message.flow)):
+        if self._is_suppressed((message.request.recipient, *all_recipients(message.flow))):
             return None  # counted by the next pass
         lease_expires_at, lease_expires_at_wall_clock = self._lease_expiry_times()
         claims = await self._claim([(None, message.request, message.flow)])
@@ -193,7 +198,7 @@ class Claimer:
         # 2. Store what reconciliation needs to know.
         if built and not self._endpoint_stored:
             # Before the first entry: reconciliation after a crash has to know which endpoint to search.
-            await self._ledger.put_document("endpoint", {"endpoint": str(self.endpoint)})
+            await self._ledger.put_document(ENDPOINT_DOCUMENT_NAME, endpoint_document(self.endpoint, raw=self._raw))
             self._endpoint_stored = True
         if built and self._max_ttl < _MAX_USEFUL_TTL:
             await self._store_max_ttl(max(total_ttl(flow) for _, _, flow in built))
@@ -259,10 +264,14 @@ class Claimer:
             flow = row.build_flow(self._correlations.create(key_hash))
         except InvalidFlow as error:
             return error.problems
+        if self._suppression_list is not None and (problem := suppression_problem(row, flow)) is not None:
+            return (problem,)
         if flow.endpoint is not self.endpoint:
             if self.endpoint is not None:
                 return (Problem((), f"goes to another endpoint than the run, which is {self.endpoint}"),)
-            self.endpoint = flow.endpoint
+            self.endpoint, self._raw = flow.endpoint, isinstance(flow, RawFlow)
+        elif isinstance(flow, RawFlow) is not self._raw:
+            return (Problem((), f"is {'not ' if self._raw else ''}a raw flow, unlike the run"),)
         return flow
 
     def _opens_at(self, recipient: str, now: datetime) -> datetime | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from ..errors import InvalidFlow, Problem
-from ..flows import AnyFlow, OtpSmsStep, SmsStep, ViberOtpMessage
+from ..flows import AnyFlow, OtpSmsStep, RawFlow, SmsStep, ViberOtpMessage
 from ..secret import mask_phone
 from ..sms_parts import is_gsm, split_sms
 from . import phone_numbers
@@ -21,6 +21,7 @@ from .key_set import KeyIndex
 from .send_window import SendWindow, has_single_utc_offset
 from .templates.correlation import all_recipients
 from .templates.dry_run_findings import Finding, FindingKind, Findings
+from .templates.raw_recipients import suppression_problem
 from .templates.row import Correlation, Row, Rows
 from .text_checks import check_texts, sms_text
 
@@ -96,7 +97,10 @@ class DryRunResult:
     reason_counts: Mapping[str, int]
     """Count of each reason, regardless of the row and of other lines that it names."""
     channels: Mapping[str, int]
-    """Rows by channel sequence: `Viber, Sms` lists the channels in the order in which they are tried."""
+    """Rows by channel sequence: `Viber, Sms` lists the channels in the order in which they are tried.
+
+    Those of a raw flow are not known: it counts as `raw flow`, and its SMS are not counted.
+    """
     sms: SmsCount
     countries: Mapping[str, int] | None
     """Valid rows by country (ISO 3166), "" if it is not known; `None` without phonenumbers."""
@@ -131,6 +135,7 @@ class _RowCounter:
     """Counter of the rows of a dry run, one by one."""
 
     def __init__(self, suppression_list: Container[str] | None, send_window: SendWindow | None) -> None:
+        self._has_suppression_list = suppression_list is not None
         self._suppressed_numbers = () if suppression_list is None else suppression_list
         self._send_window = send_window
         self._findings = Findings()
@@ -164,6 +169,10 @@ class _RowCounter:
                 problems = error.problems
         if flow is None:
             self._add_invalid(row, problems)
+            return
+        problem = suppression_problem(row, flow) if self._has_suppression_list else None
+        if problem is not None:
+            self._add_invalid(row, (problem,))
             return
         if any(number in self._suppressed_numbers for number in all_recipients(flow)):
             self._suppressed += 1
@@ -203,6 +212,8 @@ class _RowCounter:
         length = parts = 0
         if isinstance(flow, ViberOtpMessage):
             self._channels["Viber",] += 1
+        elif isinstance(flow, RawFlow):
+            self._channels[_RAW,] += 1
         else:
             self._channels[tuple(_CHANNELS[step.api_type] for step in flow.steps)] += 1
             self._first_step_sms += isinstance(flow.steps[0], SmsStep | OtpSmsStep)
@@ -295,4 +306,5 @@ class _PreviewCandidate(NamedTuple):
         return f"_PreviewCandidate({self.row!r})"  # the flow may hold a code
 
 
+_RAW = "raw flow"
 _CHANNELS: Mapping[str, str] = {"Sms": "Sms", "Viber": "Viber", "ViberOtp": "Viber", "Voice": "Voice"}

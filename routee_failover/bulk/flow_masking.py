@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast, runtime_checkable
 
 from .._wire import dump_flow
-from ..flows import AnyFlow, Endpoint, OtpFlow, ViberOtpMessage, ViberOtpStep
+from ..flows import AnyFlow, Endpoint, OtpFlow, RawFlow, ViberOtpMessage, ViberOtpStep
 from ..secret import MASK, Secret, mask_phone, mask_url_path
+from ..secret import mask_text as hide_text
 from .templates.row import Row
 
 _NUMBERS = frozenset({"to", "phone", "viber", "sip"})
@@ -39,7 +40,13 @@ class HasSecrets(Protocol):
 
 
 def masked_flow(row: Row, flow: AnyFlow) -> dict[str, Any]:
-    """Return a row's flow in Routee's JSON form: every code in stars, every number masked."""
+    """Return a row's flow in Routee's JSON form: every code in stars, every number masked.
+
+    Of a raw flow only the keys and the lengths of its texts are shown: what in it is a code is not known.
+    """
+    if isinstance(flow, RawFlow):
+        hidden = cast("dict[str, Any]", _hide_values(dump_flow(flow)))
+        return {**hidden, "endpoint": str(flow.endpoint), "raw": True}
     mask_text = text_masker(row, flow)
 
     def masked(value: Any, key: str) -> Any:
@@ -62,8 +69,11 @@ def text_masker(row: Row, flow: AnyFlow) -> Callable[[str, str], str]:
     """Return a function that masks the codes and numbers in a text of a row; it takes the text and its key.
 
     A code is found also with blanks or dashes between its characters, and a number in any notation. In the SMS of an
-    OTP all digits are starred if it is not known which of them are the code.
+    OTP all digits are starred if it is not known which of them are the code. Of a text of a raw flow only its length is
+    shown.
     """
+    if isinstance(flow, RawFlow):
+        return lambda value, _key: hide_text(value)
     factory = row.build_flow if isinstance(row.build_flow, HasSecrets) else None
     codes = {*(factory.codes() if factory else ()), *_pins(flow)}
     digits_of_recipient = _digits(row.recipient)
@@ -87,6 +97,15 @@ def text_masker(row: Row, flow: AnyFlow) -> Callable[[str, str], str]:
         return re.sub(r"\d", "*", value) if stars_all_digits and key == "body" else value
 
     return mask_text
+
+
+def _hide_values(value: Any) -> Any:
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {MASK if any(map(str.isdigit, key)) else key: _hide_values(item) for key, item in items}
+    if isinstance(value, list):
+        return [_hide_values(item) for item in value]
+    return value if value is None or isinstance(value, bool) else hide_text(value)
 
 
 def _pins(flow: AnyFlow) -> set[str]:

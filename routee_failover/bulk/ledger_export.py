@@ -11,6 +11,7 @@ from ..ledger import EntryState, Ledger, LedgerEntry
 from ..ledger.entry import build_label
 from .csv_writer import CsvValue, format_csv_line
 from .display_text import masked_key, masked_number, sanitize, to_one_line
+from .reconciliation.run_endpoint import ENDPOINT_DOCUMENT_NAME, is_raw
 
 COLUMNS = (
     *(
@@ -53,14 +54,17 @@ async def export(
     """Write the entries in the given states, or all, one a line, in ledger order and in constant memory.
 
     Phone numbers are masked, also as keys, unless `show_numbers` is set; within a reason they always are. Times are in
-    UTC. `lookup_label` is the label that an unknown message carries at Routee; a Viber OTP carries none. In CSV texts
-    are quoted, and what a spreadsheet would evaluate as a formula begins with an apostrophe (`csv_writer`); JSON Lines
-    have the text unchanged. Lines end in a line feed alone: open a CSV file with `newline=""`, and in an encoding for
-    all of Unicode, such as UTF-8.
+    UTC. `lookup_label` is the label that an unknown message carries at Routee; Viber OTPs and raw flows carry none. In
+    CSV texts are quoted, and what a spreadsheet would evaluate as a formula begins with an apostrophe (`csv_writer`);
+    JSON Lines have the text unchanged. Lines end in a line feed alone: open a CSV file with `newline=""`, and in an
+    encoding for all of Unicode, such as UTF-8.
 
     Raises `LedgerError` if the ledger cannot be read; errors of `stream.write` are passed on.
     """
-    label_run_id = ledger.run_id if await _endpoint(ledger) != Endpoint.VIBER_OTP else None
+    is_labelled = await _endpoint(ledger) != Endpoint.VIBER_OTP and not is_raw(
+        await ledger.get_document(ENDPOINT_DOCUMENT_NAME)
+    )
+    label_run_id = ledger.run_id if is_labelled else None
     if format == "csv":
         stream.write(",".join(COLUMNS) + "\n")
     format_line = format_csv_line if format == "csv" else _json_line
@@ -77,7 +81,7 @@ async def export(
 
 async def _endpoint(ledger: Ledger) -> object:
     """Return the endpoint of the ledger's messages; `None` if the ledger does not name it."""
-    for name in ("endpoint", "run"):
+    for name in (ENDPOINT_DOCUMENT_NAME, "run"):
         document = await ledger.get_document(name)
         if document is not None and document.get("endpoint"):
             return document["endpoint"]

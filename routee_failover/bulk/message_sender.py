@@ -24,7 +24,7 @@ from ..errors import (
     Unauthorized,
     Withdrawn,
 )
-from ..flows import AnyFlow, ViberOtpMessage
+from ..flows import AnyFlow, RawFlow, ViberOtpMessage
 from ..ledger import EntryState, Ledger, Transition, TransitionDetails
 from ..records import AnyReceipt, Channel, OtpReceipt
 from ..secret import mask_phone
@@ -248,8 +248,10 @@ def _pause_kind_of(error: RouteeError) -> str | None:
             return None
 
 
-def _first_channel(flow: AnyFlow) -> str:
-    """Return the channel that Routee tries first, for receipts that do not name it."""
+def _first_channel(flow: AnyFlow) -> str | None:
+    """Return the channel that Routee tries first, for receipts that do not name it; `None` for a raw flow."""
+    if isinstance(flow, RawFlow):
+        return None
     return Channel.VIBER if isinstance(flow, ViberOtpMessage) else flow.steps[0].api_type
 
 

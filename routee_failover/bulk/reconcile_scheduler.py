@@ -8,6 +8,7 @@ from ..client import RouteeClient
 from ..flows import Endpoint
 from ..ledger import Ledger
 from .reconciliation import BulkReconciler
+from .reconciliation.run_endpoint import ENDPOINT_DOCUMENT_NAME
 from .settings import BulkSettings
 
 _MIN_IDLE_FACTOR = 10
@@ -29,7 +30,7 @@ class ReconcileScheduler:
     async def reconciler(self) -> BulkReconciler | None:
         """Return the reconciler; `None` until the ledger names the endpoint, that is, until the first claim."""
         if self._reconciler is None:
-            document = await self._ledger.get_document("endpoint")
+            document = await self._ledger.get_document(ENDPOINT_DOCUMENT_NAME)
             if document is not None:
                 self._reconciler = BulkReconciler(
                     self._routee,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..flows import AnyFlow, OtpSmsStep, SmsStep, ViberOtpMessage, ViberStep
+from ..flows import AnyFlow, OtpSmsStep, RawFlow, SmsStep, ViberOtpMessage, ViberStep
 from .display_text import sanitize
 from .flow_masking import text_masker
 from .templates.dry_run_findings import FindingKind, Findings
@@ -38,7 +38,7 @@ def sms_text(step: SmsStep | OtpSmsStep) -> str:
 
 def _texts(flow: AnyFlow) -> list[str]:
     texts: list[str] = []
-    for step in () if isinstance(flow, ViberOtpMessage) else flow.steps:
+    for step in () if isinstance(flow, ViberOtpMessage | RawFlow) else flow.steps:
         if isinstance(step, SmsStep | OtpSmsStep):
             texts.append(sms_text(step))
         elif isinstance(step, ViberStep) and step.message.text is not None:

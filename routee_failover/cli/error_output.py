@@ -104,7 +104,7 @@ def _hint_lines(error: RouteeError, context: ErrorContext) -> list[str]:
             return ["Choose another port with --listen HOST:PORT, and route --callbacks URL to it."]
         case RateLimited(retry_after=float(seconds)):
             return [f"Routee asks to wait {seconds:.0f} seconds."]
-        case DeliveryUnknown(correlation=known) if known:
+        case DeliveryUnknown(correlation=known) if len(known) > 1:  # an endpoint alone finds nothing
             return ["Look it up by " + ", ".join(f"{name} {value}" for name, value in known.items()) + "."]
         case _:
             return []

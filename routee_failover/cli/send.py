@@ -35,6 +35,7 @@ def send(
 
     FILE is the JSON of Routee's API plus the endpoint:
       {"endpoint": "otp", "flow": \[...], "callback": {...}}
+    With "raw": true beside the endpoint, the rest is sent as it is, unchecked.
 
     Environment: ROUTEE_APPLICATION_ID and ROUTEE_APPLICATION_SECRET (required);
     ROUTEE_API_URL and ROUTEE_AUTH_URL for another server, such as a sandbox;

@@ -1,5 +1,7 @@
 """Flows: one class for each request shape that Routee documents. None can be built in a way that Routee would reject.
 
+`RawFlow` is for shapes that Routee does not document.
+
 Invalid values raise one `InvalidFlow`; a missing or unknown keyword raises `TypeError`, as in any call.
 """
 
@@ -8,6 +10,7 @@ from .endpoint import Endpoint
 from .otp import OtpFlow, OtpSmsMessage, OtpSmsStep, ViberOtpStep
 from .otp_template_ids import OtpTemplateId
 from .otp_templates import OtpLanguage, OtpTemplateType
+from .raw import RawFlow
 from .sms import SmsMessage, SmsStep, UrlShortener
 from .standard import StandardFlow, ViberAction, ViberFile, ViberFileType, ViberMessage, ViberStep, ViberVideo
 from .transactional import DeliveryScope, TransactionalFlow, ViberTemplateStep
@@ -24,7 +27,9 @@ from .voice import (
     VoiceStep,
 )
 
-AnyFlow = StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage
+ValidatedFlow = StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage
+"""A flow of a shape that Routee documents, which is validated when it is built."""
+AnyFlow = ValidatedFlow | RawFlow
 """Everything that `RouteeClient.send` accepts."""
 
 __all__ = [
@@ -44,6 +49,7 @@ __all__ = [
     "OtpTemplateId",
     "OtpTemplateType",
     "Play",
+    "RawFlow",
     "Say",
     "SmsMessage",
     "SmsStep",
@@ -51,6 +57,7 @@ __all__ = [
     "StandardFlow",
     "TransactionalFlow",
     "UrlShortener",
+    "ValidatedFlow",
     "ViberAction",
     "ViberFile",
     "ViberFileType",

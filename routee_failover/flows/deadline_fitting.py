@@ -5,6 +5,7 @@ Flows are immutable. A flow that must be shortened is copied, and the copy is va
 
 import functools
 import heapq
+import math
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
@@ -13,11 +14,12 @@ import attrs
 
 from .durations import DurationRange
 from .otp import OtpFlow
+from .raw import RawFlow
 from .standard import StandardFlow
 from .transactional import TransactionalFlow
 from .viber_otp import ViberOtpMessage
 
-_Flow = TypeVar("_Flow", bound=StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage)
+_Flow = TypeVar("_Flow", bound=StandardFlow | TransactionalFlow | OtpFlow | ViberOtpMessage | RawFlow)
 
 _MICROSECOND = timedelta(microseconds=1)
 """Durations are allocated in whole microseconds: exact, and their sum may exceed what a `timedelta` holds."""
@@ -32,13 +34,13 @@ def fit_to_deadline(flow: _Flow, remaining: timedelta) -> _Flow | None:
     proportional share of the time, rounded down to what its endpoint can express, but at least the shortest ttl that
     Routee documents: 1 minute for an SMS and 0.5 for Viber where the endpoint counts minutes, 1 second where it counts
     seconds (or 0, if 0 was given). What a step gets above its share in this way is taken from the longest ttl, one unit
-    step at a time, and from the earlier of two that are equally long.
+    step at a time, and from the earlier of two that are equally long. A raw flow is returned as it is.
     """
     # 1. Without enough time nothing is sent; with enough time nothing is changed.
     if remaining <= timedelta(0):
         return None
     available = remaining // _MICROSECOND
-    steps: Sequence[Any] = (flow,) if isinstance(flow, ViberOtpMessage) else flow.steps
+    steps = _timed_parts(flow)
     ttls = [_ttl_of(step) for step in steps]
     if sum(ttls) <= available:
         return flow
@@ -57,9 +59,19 @@ def fit_to_deadline(flow: _Flow, remaining: timedelta) -> _Flow | None:
 
 
 def total_ttl(flow: Any) -> float:
-    """Return the seconds that a flow may take: the sum of its times to live, Routee's default for an omitted one."""
+    """Return the seconds that a flow may take: the sum of its times to live, Routee's default for an omitted one.
+
+    How long a raw flow takes is not known: it is infinite.
+    """
+    return math.inf if isinstance(flow, RawFlow) else sum(map(_ttl_of, _timed_parts(flow))) / 1_000_000
+
+
+def _timed_parts(flow: Any) -> Sequence[Any]:
+    """Return the parts of a flow whose times to live can be shortened."""
+    if isinstance(flow, RawFlow):
+        return ()
     steps: Sequence[Any] = (flow,) if isinstance(flow, ViberOtpMessage) else flow.steps
-    return sum(map(_ttl_of, steps)) / 1_000_000
+    return steps
 
 
 class _TtlLimits(NamedTuple):

@@ -77,6 +77,51 @@ def test_keep_unknown_sends_undocumented_keys(cli: Cli, write: Write, sandbox: S
     assert sandbox.accepted[0].body["more"] == 1
 
 
+@pytest.mark.parametrize("endpoint", FILES)
+def test_raw_file_is_sent_as_it_is(endpoint: str, cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """With `"raw": true` the rest of the file is sent unchecked and in its order, and the receipt is printed."""
+    body = {"zeta": {"new": None}, **FILES[endpoint]}
+    del body["endpoint"]
+    result = cli("send", write({"endpoint": endpoint, "raw": True} | body), at=sandbox)
+    (flow,) = sandbox.accepted
+    assert (result.exit_code, result.err) == (0, "")
+    assert f"track {flow.id} --endpoint {endpoint}" in result.out
+    assert (flow.endpoint, [*flow.body.items()]) == (endpoint, [*body.items()])
+
+
+def test_rejected_raw_file_shows_nothing_of_it(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """A raw file reaches Routee whatever it has, and no error shows a text, code or number of it."""
+    flow = {"endpoint": "otp", "raw": True, "flow": [{"type": PIN, "to": PHONE, "pin": PIN}]}
+    result = cli("send", write(flow), at=sandbox)
+    assert result.exit_code == 1
+    assert "rejected it with 422; body.flow.0.type: must be one of ViberOtp, Sms" in result.err
+    assert not [secret for secret in (PIN, PHONE, PHONE[1:]) if secret in result.err + result.out]
+
+
+def test_unknown_raw_file_exits_with_4_without_a_hint(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """An unknown raw flow cannot be looked up by anything that is known of it, so that no hint says so."""
+    sandbox.script(response=500)
+    result = cli("send", write(FILES["otp"] | {"raw": True}), at=sandbox)
+    assert (result.exit_code, "Look it up" in result.err) == (4, False)
+    assert "Look it up by endpoint otp, to +3069****0300." in cli("send", write(FILES["otp"]), at=sandbox).err
+
+
+@pytest.mark.parametrize("raw", ["true", 1, None])
+def test_raw_that_is_neither_true_nor_false_exits_with_2(raw: Any, cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """Whether a file is checked is never guessed."""
+    result = cli("send", write(FILES["otp"] | {"raw": raw}), at=sandbox)
+    assert result.exit_code == 2
+    assert "raw: must be true or false" in result.err
+    assert sandbox.counts.requests == 0
+
+
+def test_file_with_raw_false_is_checked(cli: Cli, write: Write, sandbox: Sandbox) -> None:
+    """`"raw": false` is a file like any other."""
+    assert cli("send", write(FILES["otp"] | {"raw": False}), at=sandbox).exit_code == 0
+    assert "raw" not in sandbox.accepted[0].body
+    assert cli("send", write(FILES["otp"] | {"raw": False, "more": 1}), at=sandbox).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

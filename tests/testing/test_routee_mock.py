@@ -13,9 +13,11 @@ from routee_failover import (
     Channel,
     ConnectFailed,
     DeliveryUnknown,
+    Endpoint,
     FlowFailed,
     FlowStatus,
     NotFound,
+    RawFlow,
     Rejected,
     RouteeError,
     StandardFlow,
@@ -51,6 +53,16 @@ async def test_each_kind_of_flow_is_accepted_and_shown(flow: AnyFlow, path: str)
     assert dict(request.headers) == {"Content-Type": "application/json"}
     assert request.headers["content-type"] == "application/json"
     assert not any(canary in repr(request) for canary in CANARIES)
+
+
+@pytest.mark.parametrize("endpoint", Endpoint)
+@pytest.mark.parametrize("mapping", [{}, {"flow": [1]}, {"flow": "x"}, {"flow": [{"type": 1}, {"new": True}]}])
+async def test_raw_flow_of_any_shape_is_accepted_and_shown(endpoint: Endpoint, mapping: Any) -> None:
+    """A raw flow is accepted whatever it has, and its request shows the mapping."""
+    with RouteeMock() as routee:
+        await routee.client().send(RawFlow(endpoint, mapping))
+        (request,) = routee.sent
+    assert (request.endpoint, request.json) == (endpoint, mapping)
 
 
 async def test_receipts_have_the_documented_fields() -> None:

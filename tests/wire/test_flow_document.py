@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from routee_failover import InvalidFlow, InvalidSource
-from routee_failover._wire.flow_document import MAX_FILE_SIZE, read_json_object, reject_duplicate_keys
+from routee_failover._wire.flow_document import read_json_object, reject_duplicate_keys
 from routee_failover.bulk.templates.template import FlowTemplate
+from routee_failover.flows.size_limits import MAX_SIZE
 
 STEP = {"type": "Sms", "order": 1, "from": "Demo", "to": "{phone}", "message": {"body": "Dear {name}"}}
 JSON = json.dumps({"endpoint": "standard", "flow": [STEP]})
@@ -59,7 +60,7 @@ def flow(**changes: Any) -> dict[str, Any]:
             flow_json_with('{"' + '": 1, "'.join(f"k{index}" for index in range(50_000)) + '": 1, "k7": 2}'),
             "the key k7 occurs",
         ),
-        (" " * (MAX_FILE_SIZE + 1), "more than 4 MiB"),
+        (" " * (MAX_SIZE + 1), "more than 4 MiB"),
     ],
 )
 def test_json_file_beyond_a_limit_is_an_invalid_source(tmp_path: Path, text: str, violation: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from routee_failover._wire import dump_flow, encode_flow, load_flow
 from routee_failover.errors import InvalidFlow
-from routee_failover.flows import AnyFlow, TransactionalFlow, ViberOtpMessage
+from routee_failover.flows import TransactionalFlow, ValidatedFlow, ViberOtpMessage
 
 from ..flows.rule_tables import result_or_error
 from ..flows.sample_requests import SAMPLES, at, changed
@@ -59,7 +59,7 @@ def _without_extra(part: Any) -> Any:
 
 @few
 @given(flow=flows)
-def test_flow_without_extra_survives_strict_loading(flow: AnyFlow) -> None:
+def test_flow_without_extra_survives_strict_loading(flow: ValidatedFlow) -> None:
     """A dumped flow without extras can be loaded strictly."""
     stripped = _without_extra(flow)
     assert load_flow(stripped.endpoint, dump_flow(stripped)) == stripped
@@ -67,7 +67,7 @@ def test_flow_without_extra_survives_strict_loading(flow: AnyFlow) -> None:
 
 @few
 @given(flow=flows)
-def test_copies_of_a_flow_are_equal_and_encoded_alike(flow: AnyFlow) -> None:
+def test_copies_of_a_flow_are_equal_and_encoded_alike(flow: ValidatedFlow) -> None:
     """Shallow and deep copies of a flow are equal to it and have the same bytes."""
     for copied in (copy.copy(flow), copy.deepcopy(flow), attrs.evolve(flow)):
         assert copied == flow
@@ -77,7 +77,7 @@ def test_copies_of_a_flow_are_equal_and_encoded_alike(flow: AnyFlow) -> None:
 
 @few
 @given(flow=flows, invalid_value=st.none() | st.booleans() | st.integers() | st.text(max_size=3))
-def test_evolve_with_an_invalid_value_raises_invalid_flow(flow: AnyFlow, invalid_value: object) -> None:
+def test_evolve_with_an_invalid_value_raises_invalid_flow(flow: ValidatedFlow, invalid_value: object) -> None:
     """A changed copy is validated like a new flow: there is no way around the rules."""
     name = "to" if isinstance(flow, ViberOtpMessage) else "steps"
     with pytest.raises(InvalidFlow, match=f"^{type(flow).__name__}: {name}: "):

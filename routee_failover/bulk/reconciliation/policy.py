@@ -68,6 +68,13 @@ _EXPLANATIONS: Mapping[Endpoint, str] = MappingProxyType(
 )
 
 
-def explain_reconciliation(endpoint: Endpoint | str) -> str:
-    """Return a description of what can be proven about an unknown message of an endpoint."""
-    return _EXPLANATIONS[Endpoint(endpoint)]
+_RAW_EXPLANATION = (
+    "Nothing can be proven by a search: a raw flow carries no label of the run, and its recipient is not certain. Raw "
+    "flows stay unknown, or are resent if the policy says so."
+)
+
+
+def explain_reconciliation(endpoint: Endpoint | str, *, raw: bool = False) -> str:
+    """Return a description of what can be proven about an unknown message of an endpoint; `raw`: about a raw flow."""
+    explanation = _EXPLANATIONS[Endpoint(endpoint)]
+    return _RAW_EXPLANATION if raw else explanation

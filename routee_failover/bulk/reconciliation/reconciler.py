@@ -24,6 +24,7 @@ from .policy import ReconcileResult, UnknownPolicy
 from .reconcile_after import ReconcileAfter
 from .report_fetcher import DeliveryReportFetcher
 from .report_mapping import delivery_report_of
+from .run_endpoint import ENDPOINT_DOCUMENT_NAME, is_raw
 from .search_canary import FoundCanary, SearchCanary
 
 _CanaryResult = FoundCanary | Inconclusive | str
@@ -37,6 +38,7 @@ _MAX_TRANSIT = 30.0
 
 KEPT_BY_POLICY = "the policy is to keep unknown messages"
 NO_VIBER_OTP_LIST = "Routee documents no list of Viber OTPs"
+RAW_FLOWS_ARE_NOT_FOUND = "a raw flow carries no label, so that Routee's lists cannot tell it from others"
 NOT_FOUND_YET = "not found so far; reconcile_after has not passed"
 TOO_MANY_UNKNOWN = "too many are unknown at once; it is looked up once others are resolved"
 NO_LATER_CANARY = "the search has found no message that was sent well after it, so twice reconcile_after has to pass"
@@ -50,7 +52,7 @@ class BulkReconciler:
 
     **Found is accepted.** The label of an entry is unique, so that a flow with it in Routee's lists, or a callback to
     the URL that was signed for it, proves that Routee accepted it. For flows that show no label, see
-    `explain_reconciliation(endpoint)`.
+    `explain_reconciliation(endpoint)`. Raw flows are not searched for, because nothing in them is known.
 
     **Not found is absent only if all of this holds**, because a message may be sent twice where a single point fails:
 
@@ -101,6 +103,7 @@ class BulkReconciler:
         self._policy = UnknownPolicy(on_unknown)
         self._deadline = deadline
         self._lookup = _lookup(routee, ledger, Endpoint(endpoint))
+        self._no_search_reason = NO_VIBER_OTP_LIST
         self._reports = DeliveryReportFetcher(routee, ledger, Endpoint(endpoint), self._wait_for_slot)
         self._reconcile_after = ReconcileAfter(ledger, reconcile_after)
         self._schedule = LookupSchedule(self._reconcile_after)
@@ -120,6 +123,8 @@ class BulkReconciler:
         """
         async with self._reconcile_lock:
             await self._reconcile_after.update()
+            if is_raw(await self._ledger.get_document(ENDPOINT_DOCUMENT_NAME)):
+                self._disable_search(RAW_FLOWS_ARE_NOT_FOUND)
             await self._ledger.expire_leases()
             self._schedule.start_round()
             round_ = _Round()
@@ -134,6 +139,10 @@ class BulkReconciler:
                     due = []
             await self._look_up(due, round_)
             return round_.result(self._schedule.finish_round())
+
+    def _disable_search(self, reason: str) -> None:
+        self._lookup = self._canary = None
+        self._no_search_reason = reason
 
     def _schedule_lookup(self, entry: LedgerEntry, round_: "_Round") -> PendingLookup | None:
         """Return the pending lookup of a message that is due; count the others."""
@@ -214,7 +223,7 @@ class BulkReconciler:
 
     async def _look_up_one(self, entry: LedgerEntry, canary: _CanaryResult) -> LookupResult | Unlabelled:
         if self._lookup is None:
-            return Inconclusive(NO_VIBER_OTP_LIST, retryable=False)
+            return Inconclusive(self._no_search_reason, retryable=False)
         since = min(entry.claimed_at, canary.claimed_at) if isinstance(canary, FoundCanary) else entry.claimed_at
         await self._wait_for_slot()
         try:

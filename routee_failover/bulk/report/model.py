@@ -104,6 +104,8 @@ class RunSummary:
 
     run_id: str
     endpoint: str
+    raw: bool
+    """Whether its messages are raw flows."""
     source: str
     flow: str
     counts: StateCounts

@@ -139,7 +139,7 @@ def _delivery_sentence(summary: RunSummary) -> str:
 def _run_facts(summary: RunSummary, times: TimeFormatter) -> Markup:
     started_at, ended_at = summary.started_at, summary.ended_at
     facts = [
-        ("Endpoint", summary.endpoint),
+        ("Endpoint", f"{summary.endpoint}, raw flows" if summary.raw else summary.endpoint),
         ("Recipients", summary.source),
         ("Flow", summary.flow),
     ]
@@ -255,7 +255,7 @@ def _unknown_section(summary: RunSummary, name: str, times: TimeFormatter) -> Ma
             " lists all of them with their labels.",
             class_="intro",
         ),
-        tag("p", _reconciliation_note(summary.endpoint), class_="intro"),
+        tag("p", _reconciliation_note(summary.endpoint, raw=summary.raw), class_="intro"),
         table(
             ("Line", "Recipient", "Sent at", "Label", "Reason"),
             rows,
@@ -267,10 +267,10 @@ def _unknown_section(summary: RunSummary, name: str, times: TimeFormatter) -> Ma
     )
 
 
-def _reconciliation_note(endpoint: str) -> str | None:
+def _reconciliation_note(endpoint: str, *, raw: bool) -> str | None:
     """Return what reconciliation can prove on this endpoint; `None` if the endpoint is not known."""
     try:
-        return explain_reconciliation(endpoint)
+        return explain_reconciliation(endpoint, raw=raw)
     except ValueError:
         return None
 

@@ -121,11 +121,13 @@ class _SummaryBuilder:
     def build(self, run: Mapping[str, Any], last: Mapping[str, Any]) -> RunSummary:
         """Return the summary. `run` has the settings of the run, and `last` the counts that are not in the ledger."""
         reasons = self._reasons.most_common()
+        raw = run.get("raw") is True  # its messages carry no label
         # Entries that are NEW and on the suppression list are not sent by the next run either.
         self._states[EntryState.NEW] -= min(_count(last, "suppressed_new"), self._states[EntryState.NEW])
         return RunSummary(
             run_id=self._run_id,
             endpoint=_run_setting(run, "endpoint"),
+            raw=raw,
             source=_run_setting(run, "recipients"),
             flow=_run_setting(run, "flow"),
             counts=StateCounts(**{state.lower(): number for state, number in self._states.items()}),
@@ -142,7 +144,9 @@ class _SummaryBuilder:
             currency=self._currency,
             reasons=tuple(ReasonCount(*reason, count, lines) for reason, count, lines in reasons[:MAX_REASONS]),
             other_reasons=self._reasons.other_count + sum(count for _, count, _ in reasons[MAX_REASONS:]),
-            unknown_messages=tuple(self._unknown_messages),
+            unknown_messages=tuple(
+                message._replace(label="") if raw else message for message in self._unknown_messages
+            ),
             accepted_by_resolution=self._accepted_by_resolution,
             suppressed=_count(last, "suppressed"),
         )

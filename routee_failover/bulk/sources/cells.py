@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from ..._wire.flow_document import MAX_DIGITS, MAX_TEXT_LENGTH
+from ...flows.size_limits import MAX_DIGITS, MAX_TEXT_LENGTH
 from .base import Unreadable
 from .column_names import first_duplicate, normalize_column_name
 from .line_reader import NOT_UTF8

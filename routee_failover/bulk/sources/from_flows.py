@@ -4,10 +4,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import cast, overload
 
 from ...errors import Problem
-from ...flows import AnyFlow
+from ...flows import AnyFlow, RawFlow
 from ...flows.model_validation import type_name
 from ..phone_numbers import canonical_e164
 from ..templates.correlation import add_correlation, first_recipient
+from ..templates.raw_recipients import NO_SINGLE_RECIPIENT
 from ..templates.row import Correlation, Row, Rows, invalid_row
 
 
@@ -19,7 +20,8 @@ def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[An
     """Return rows for flows in any iterable. `key` returns the key of a flow: each key is sent once.
 
     By default the key is the recipient of the first step in E.164 form: one message is sent to each number, however it
-    is written. The rows can be iterated as often as `flows`.
+    is written. A raw flow has a recipient if all values of its `to` are one phone number; otherwise it needs a key. The
+    rows can be iterated as often as `flows`.
     """
     key_of = _recipient if key is None else key
     if isinstance(flows, AsyncIterable):
@@ -56,7 +58,8 @@ def _row(line: int, flow: AnyFlow, key: Callable[[AnyFlow], str]) -> Row:
         return invalid_row(line, "", "", [Problem((), f"must be a flow, not {type_name(flow)}")])
     row_key, recipient = key(flow), _recipient(flow)
     if not row_key:
-        return invalid_row(line, "", recipient, [Problem((), "has no key")])
+        hint = f": {NO_SINGLE_RECIPIENT}" if isinstance(flow, RawFlow) else ""
+        return invalid_row(line, "", recipient, [Problem((), f"has no key{hint}")])
     return Row(line, row_key, recipient, _FlowFactory(flow))
 
 

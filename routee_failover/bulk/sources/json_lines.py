@@ -6,8 +6,9 @@ from copy import copy
 from itertools import islice
 from pathlib import Path
 
-from ..._wire.flow_document import MAX_DIGITS, reject_duplicate_keys
+from ..._wire.flow_document import reject_duplicate_keys
 from ...errors import InvalidSource
+from ...flows.size_limits import MAX_DIGITS
 from .base import SourceRow, Unreadable
 from .cells import CellExtractor, normalize_column_names
 from .line_reader import LINE_TOO_LONG, NOT_UTF8, LineReader, is_blank, open_text

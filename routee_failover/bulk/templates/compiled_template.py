@@ -13,11 +13,11 @@ import attrs
 from ..._wire.fields import ApiField, api_fields, unwrap_annotated
 from ..._wire.step_order import step_sequence
 from ...flows import (
-    AnyFlow,
     Callback,
     OtpSmsStep,
     SmsMessage,
     SmsStep,
+    ValidatedFlow,
     ViberOtpMessage,
     ViberOtpStep,
     ViberStep,
@@ -42,7 +42,7 @@ class CannotCompile(Exception):  # the slow path is used instead
 
 
 def compile_flow(
-    flow: AnyFlow, fields: Iterable[TemplateField], mapping: Mapping[str, Any], region: str | None
+    flow: ValidatedFlow, fields: Iterable[TemplateField], mapping: Mapping[str, Any], region: str | None
 ) -> Builder:
     """Return a builder of flows like this one; raise `CannotCompile` if that is not possible.
 
@@ -57,7 +57,7 @@ class _Compiler:
         self._mapping = mapping
         self._region = region
 
-    def flow(self, flow: AnyFlow, fields: _Fields) -> Builder:
+    def flow(self, flow: ValidatedFlow, fields: _Fields) -> Builder:
         if isinstance(flow, ViberOtpMessage):
             return self._part(flow, fields, {}, takes_label=False)
         parts = {

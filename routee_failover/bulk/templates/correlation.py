@@ -10,6 +10,7 @@ from ...flows import (
     Endpoint,
     OtpFlow,
     OtpSmsStep,
+    RawFlow,
     SmsMessage,
     SmsStep,
     StandardFlow,
@@ -21,6 +22,7 @@ from ...flows import (
     VoiceRecipient,
     VoiceStep,
 )
+from .raw_recipients import numbers_in, single_recipient
 from .row import Correlation
 
 AnyStep = ViberStep | ViberTemplateStep | SmsStep | VoiceStep | ViberOtpStep | OtpSmsStep
@@ -29,10 +31,10 @@ AnyStep = ViberStep | ViberTemplateStep | SmsStep | VoiceStep | ViberOtpStep | O
 def add_correlation(flow: AnyFlow, correlation: Correlation) -> AnyFlow:
     """Return the flow with the correlation: the label is appended to an existing one, an existing callback is kept.
 
-    Labelled are a standard Viber step, an SMS message and both steps of an OTP; no other part takes a label. Raises
-    `InvalidFlow` if the two labels together are longer than Routee allows.
+    Labelled are a standard Viber step, an SMS message and both steps of an OTP; no other part takes a label. A raw flow
+    is returned as it is. Raises `InvalidFlow` if the two labels together are longer than Routee allows.
     """
-    if isinstance(flow, ViberOtpMessage):
+    if isinstance(flow, ViberOtpMessage | RawFlow):
         return flow
     callback = flow.callback
     if callback is None and correlation.callback_url is not None:
@@ -67,7 +69,7 @@ def _label_owner(endpoint: Endpoint, step: dict[str, Any]) -> dict[str, Any] | N
     return step["message"] if step["type"] == SmsStep.api_type else None
 
 
-def _replace(flow: AnyFlow, steps: object, callback: Callback | None) -> AnyFlow:
+def _replace(flow: StandardFlow | TransactionalFlow | OtpFlow, steps: object, callback: Callback | None) -> AnyFlow:
     return attrs.evolve(flow, steps=steps, callback=callback)  # type: ignore[arg-type]
 
 
@@ -86,7 +88,12 @@ def join_labels(own: str | None, label: str) -> str:
 
 
 def first_recipient(flow: AnyFlow) -> str:
-    """Return the number that the first step goes to; empty for a call to a SIP address."""
+    """Return the number that the first step goes to; empty for a call to a SIP address.
+
+    Of a raw flow it is the number that all values of `to` are, if that is one.
+    """
+    if isinstance(flow, RawFlow):
+        return single_recipient(flow)
     if isinstance(flow, StandardFlow | TransactionalFlow | OtpFlow):
         to = flow.steps[0].to
         return to if isinstance(to, str) else to.phone or to.viber or ""
@@ -94,7 +101,12 @@ def first_recipient(flow: AnyFlow) -> str:
 
 
 def all_recipients(flow: AnyFlow) -> tuple[str, ...]:
-    """Return all numbers that a flow may reach, with their +; of a SIP address the part before its @."""
+    """Return all numbers that a flow may reach, with their +; of a SIP address the part before its @.
+
+    Of a raw flow they are all values that read as a number.
+    """
+    if isinstance(flow, RawFlow):
+        return numbers_in(flow)
     if isinstance(flow, ViberOtpMessage):
         return (with_plus(flow.to),)
     return tuple(number for step in flow.steps for number in _numbers_of(step.to))

@@ -7,12 +7,12 @@ from typing import Any, cast, get_args
 
 from ..._wire.fields import ApiField, api_fields, unwrap_annotated
 from ...flows import (
-    AnyFlow,
     Endpoint,
     OtpFlow,
     OtpSmsStep,
     StandardFlow,
     TransactionalFlow,
+    ValidatedFlow,
     ViberOtpMessage,
     VoiceRecipient,
 )
@@ -21,7 +21,7 @@ from ...secret import Secret
 
 FieldPath = tuple[str | int, ...]
 
-FLOW_CLASSES: Mapping[Endpoint, type[AnyFlow]] = {
+FLOW_CLASSES: Mapping[Endpoint, type[ValidatedFlow]] = {
     cls.endpoint: cls for cls in (StandardFlow, TransactionalFlow, OtpFlow, ViberOtpMessage)
 }
 

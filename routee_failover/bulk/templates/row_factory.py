@@ -1,7 +1,7 @@
 """Rows of a source as a template makes them: recipient, key, validation, and a factory of each row's flow."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import attrs
 
@@ -9,7 +9,7 @@ from ..._phone_number_parser import InvalidPhoneNumber
 from ..._wire import load_flow
 from ..._wire.step_order import step_sequence
 from ...errors import InvalidFlow, InvalidSource, Problem
-from ...flows import AnyFlow, Endpoint
+from ...flows import AnyFlow, Endpoint, ValidatedFlow
 from ...secret import scrub_traceback
 from ..phone_numbers import check_region, to_e164
 from ..sources.base import Source, Unreadable
@@ -38,6 +38,8 @@ class TemplateSpec:
     key_column: str | None = None
     region: str | None = None
 
+    no_single_recipient: ClassVar[str] = "the recipient of the first step is no phone number"
+
     def with_key(self, key: str | None, region: str | None) -> "TemplateSpec":
         """Return the spec for rows with a key column, and with numbers of a region; raise `InvalidSource`."""
         check_region(region)
@@ -45,10 +47,11 @@ class TemplateSpec:
             raise InvalidSource(
                 f"column {key} cannot be the key: it holds codes, which a ledger must not; nothing was sent"
             )
-        if key is None and not isinstance(self.recipient, TemplateField):
-            why = "is the same in every row" if self.recipient else "is no phone number"
-            raise InvalidSource(f"the recipient of the first step {why}: name the key column; nothing was sent")
-        return attrs.evolve(self, key_column=key, region=region)
+        spec = attrs.evolve(self, key_column=key, region=region)
+        if key is None and not isinstance(recipient := spec.recipient, TemplateField):
+            why = "the recipient of the first step is the same in every row" if recipient else self.no_single_recipient
+            raise InvalidSource(f"{why}: name the key column; nothing was sent")
+        return spec
 
     def for_columns(self, columns: Sequence[str]) -> "TemplateSpec":
         """Return the spec for rows of a source with these columns."""
@@ -74,18 +77,33 @@ class TemplateSpec:
         missing: list[Problem] = []
         for field in self.fields:
             try:
-                set_at(flow, field.path, field.render(values, self.region))
+                set_at(flow, field.path, self._render(field, values))
             except KeyError:
                 absent = [column for column in field.columns if column not in values]
                 missing += [Problem(field.path, f"the row has no {column}") for column in absent]
         if missing:
             raise InvalidFlow("row", missing)
-        add_correlation_json(self.endpoint, flow, correlation)
         try:
-            return load_flow(self.endpoint, flow)
+            return self._make_flow(flow, correlation)
         except InvalidFlow as error:
             problems = [self._with_columns(problem) for problem in error.problems]
         raise InvalidFlow("row", problems)
+
+    def row_factory(self) -> "RowFactory":
+        """Return the factory of its rows."""
+        return RowFactory(self)
+
+    def compile(self, values: Mapping[str, str]) -> Builder:
+        """Return a builder of flows like that of a row. Raises `CannotCompile` if only the slow path builds them."""
+        flow = cast("ValidatedFlow", self.build_flow(values, Correlation()))
+        return compile_flow(flow, self.fields, self.flow, self.region)
+
+    def _render(self, field: TemplateField, values: Mapping[str, str]) -> Any:
+        return field.render(values, self.region)
+
+    def _make_flow(self, flow: dict[str, Any], correlation: Correlation) -> AnyFlow:
+        add_correlation_json(self.endpoint, flow, correlation)
+        return load_flow(self.endpoint, flow)
 
     def _with_columns(self, problem: Problem) -> Problem:
         """Return a problem with the columns that it comes from appended."""
@@ -113,7 +131,7 @@ def _value_at(value: Any, path: FieldPath) -> Any:
     return value
 
 
-class _RowFactory:
+class RowFactory:
     """Factory of rows: makes each `Row` from a line number and its values."""
 
     def __init__(self, spec: TemplateSpec) -> None:
@@ -127,17 +145,27 @@ class _RowFactory:
             and self._recipient_field.text.is_single_column
             and self._recipient_field.columns == (spec.key_column,)
         )
-        self._key_column = None if is_number else spec.key_column
+        self._key_is_recipient = is_number or spec.key_column is None
         self._build = _TemplateFlowFactory(spec).build
         self._other_recipient_fields = tuple(
             field for field in spec.fields if field.role is FieldRole.RECIPIENT and field is not self._recipient_field
         )
 
     def build(self, line: int, values: Mapping[str, str] | Unreadable) -> Row:
+        """Return the row of a line."""
         if isinstance(values, Unreadable):
             return invalid_row(line, "", "", [Problem((), values.reason)])
         spec = self._spec
         problems: list[Problem] = []
+        recipient = self._find_recipient(values, problems)
+        values = spec.required_columns.normalize(values, problems)
+        key = self._find_key(recipient, values, problems)
+        if problems:
+            return invalid_row(line, key, recipient, problems)
+        return Row(line, key, recipient, RowFlowFactory(self._build, values, line, spec))
+
+    def _find_recipient(self, values: Mapping[str, str], problems: list[Problem]) -> str:
+        """Return the number of the first step, empty if it has none, and append a problem for each invalid number."""
         recipient = self._fixed_recipient
         if self._recipient_field is not None:
             recipient = self._parse_recipient(self._recipient_field, values, problems)
@@ -146,11 +174,14 @@ class _RowFactory:
         for field in self._other_recipient_fields:
             if field.columns not in reported and not self._parse_recipient(field, values, problems):
                 reported.append(field.columns)
-        values = spec.required_columns.normalize(values, problems)
-        key = recipient if self._key_column is None else self._parse_key(self._key_column, values, problems)
-        if problems:
-            return invalid_row(line, key, recipient, problems)
-        return Row(line, key, recipient, RowFlowFactory(self._build, values, line, spec))
+        return recipient
+
+    def _find_key(self, recipient: str, values: Mapping[str, str], problems: list[Problem]) -> str:
+        """Return the key, or an empty string and append a problem."""
+        key_column = self._spec.key_column
+        if self._key_is_recipient or key_column is None:
+            return recipient
+        return self._parse_key(key_column, values, problems)
 
     @staticmethod
     def _parse_key(column: str, values: Mapping[str, str], problems: list[Problem]) -> str:
@@ -166,14 +197,18 @@ class _RowFactory:
 
     def _parse_recipient(self, field: TemplateField, values: Mapping[str, str], problems: list[Problem]) -> str:
         """Return the number in E.164, or an empty string and append a problem."""
-        columns = f"(column{'s' * (len(field.columns) > 1)} {', '.join(field.columns)})"
         try:
             return to_e164(field.text.render(values), self._spec.region)
         except InvalidPhoneNumber as error:
-            problems.append(Problem(field.path, f"{error} {columns}"))
+            problems.append(self._recipient_problem(field, str(error)))
         except KeyError:
-            problems.append(Problem(field.path, f"the row has no number {columns}"))
+            problems.append(self._recipient_problem(field, "the row has no number"))
         return ""
+
+    @staticmethod
+    def _recipient_problem(field: TemplateField, reason: str) -> Problem:
+        columns = f"(column{'s' * (len(field.columns) > 1)} {', '.join(field.columns)})"
+        return Problem(field.path, f"{reason} {columns}")
 
 
 class _TemplateFlowFactory:
@@ -196,11 +231,10 @@ class _TemplateFlowFactory:
         return flow
 
     def _compile(self, values: Mapping[str, str]) -> Builder:
-        spec = self._spec
         try:
-            return compile_flow(spec.build_flow(values, Correlation()), spec.fields, spec.flow, spec.region)
+            return self._spec.compile(values)
         except CannotCompile:
-            return spec.build_flow
+            return self._spec.build_flow
 
 
 class RowFlowFactory:
@@ -251,7 +285,7 @@ class TemplateRows:
         self._spec = spec
 
     def __iter__(self) -> Iterator[Row]:
-        build_row = _RowFactory(self._spec).build
+        build_row = self._spec.row_factory().build
         for line, values in self._source:
             yield build_row(line, values)
             del values  # if the source raises, a traceback that shows locals would show this row
@@ -265,7 +299,7 @@ class AsyncTemplateRows:
         self._spec = spec
 
     async def __aiter__(self) -> AsyncIterator[Row]:
-        build_row = _RowFactory(self._spec).build
+        build_row = self._spec.row_factory().build
         async for line, values in self._source:
             yield build_row(line, values)
             del values

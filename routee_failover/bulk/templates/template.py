@@ -1,14 +1,16 @@
 """Flow template: the API's own JSON with `{column}` placeholders, checked before the first row is read."""
 
 import difflib
+import functools
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, cast, overload
 
 from ..._wire import load_flow
-from ..._wire.flow_document import ENDPOINT_NAMES, read_json_object, read_toml, size_violation
+from ..._wire.flow_document import ENDPOINT_NAMES, pop_raw, read_json_object, read_toml
 from ...errors import InvalidFlow, InvalidSource, Problem
 from ...flows import Endpoint
+from ...flows.size_limits import size_violation
 from ...secret import scrub_traceback
 from ..sources.base import Recipients, Source
 from ..sources.column_names import masked_column_name, normalize_column_name
@@ -16,10 +18,11 @@ from ..sources.formats import printable_path
 from ..sources.mappings import AsyncMappingSource, MappingSource, select_columns
 from .field_roles import FieldPath, FieldRole, iter_texts
 from .nonempty_columns import RequiredColumns
+from .raw_template import RawTemplateSpec, iter_raw_texts, raw_problems
 from .row import Row, Rows
 from .row_factory import AsyncTemplateRows, TemplateRows, TemplateSpec
 from .row_linter import TemplateLinter
-from .template_fields import TemplateField, extract_fields, path_starts_with
+from .template_fields import TemplateField, extract_fields, path_starts_with, unwrap_recipients
 
 _MAX_LABEL_LENGTH = 320
 """Of the 350 characters that Routee allows; the rest is left for the label of a run."""
@@ -28,6 +31,9 @@ _PLACEHOLDER_URL = "https://example.com/"
 
 class FlowTemplate:
     """Flow template: a flow with `{column}` placeholders, filled with the values of each row.
+
+    With `"raw": true` beside the endpoint, each row is sent as a `RawFlow`: the columns are filled, recipients as the
+    source has them, and nothing else is added, checked or changed. See `raw`.
 
     A column may be in any text, whole or in part, except in `type` and `order`; `{{` and `}}` are literal braces. A
     text that is a single column, in a place where Routee takes a number or a boolean, is converted: `"ttl": "{ttl}"`
@@ -45,21 +51,28 @@ class FlowTemplate:
     has_own_labels: bool
     """Whether it is a failover OTP with labels of its own. Routee's OTP list matches whole labels, and is searched for
     the run's label alone, so that its unknown messages cannot be reconciled."""
+    raw: bool
+    """Whether its rows are raw flows. They carry no label and no callback URL of the run, so that their unknown
+    messages cannot be reconciled. The recipient of a row is the number that all values of `to` are; a row without one
+    needs a key, and is invalid in a run with a suppression list."""
 
-    def __init__(self, endpoint: Endpoint, flow: Mapping[str, Any], fields: tuple[TemplateField, ...]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, flow: Mapping[str, Any], fields: tuple[TemplateField, ...], *, raw: bool = False
+    ) -> None:
         self.endpoint = endpoint
+        self.raw = raw
         self.columns = frozenset(column for field in fields for column in field.columns)
         required = RequiredColumns.from_fields(fields)
         self.secret_columns = required.secret_columns
         variable_paths = {field.path for field in fields}
         fixed = [
             (path, text)
-            for path, text, role in iter_texts(endpoint, flow)
+            for path, text, role in (iter_raw_texts if raw else iter_texts)(endpoint, flow)
             if role is FieldRole.TEXT or role is FieldRole.OTP_TEXT
         ]
         self._linter = TemplateLinter(fields, [item for item in fixed if item[0] not in variable_paths], required)
-        self.has_own_labels = endpoint is Endpoint.OTP and any(step.get("label") for step in flow["flow"])
-        self._spec = TemplateSpec(endpoint, flow, fields, required, self._linter)
+        self.has_own_labels = not raw and endpoint is Endpoint.OTP and any(step.get("label") for step in flow["flow"])
+        self._spec = (RawTemplateSpec if raw else TemplateSpec)(endpoint, flow, fields, required, self._linter)
 
     @property
     def recipient_columns(self) -> tuple[str, ...]:
@@ -102,14 +115,16 @@ class FlowTemplate:
             reason = f"must be {ENDPOINT_NAMES}" if endpoint_name is not None else f"required: {ENDPOINT_NAMES}"
             raise InvalidFlow(name, [Problem(("endpoint",), reason)])
         endpoint = Endpoint(cast("str", endpoint_name))
+        raw = pop_raw(flow, name)
+        texts_of = functools.partial(iter_raw_texts if raw else iter_texts, endpoint)
         try:
-            flow, fields, problems = extract_fields(endpoint, flow)
-            problems += _fixed_problems(endpoint, flow, fields)
+            flow, fields, problems = extract_fields(flow if raw else unwrap_recipients(endpoint, flow), texts_of)
+            problems += raw_problems(endpoint, flow) if raw else _fixed_problems(endpoint, flow, fields)
         except RecursionError:
             raise InvalidFlow(name, [Problem((), "is nested too deeply")]) from None
         if problems:
             raise InvalidFlow(f"{name} ({endpoint})", problems)
-        return cls(endpoint, flow, tuple(fields))
+        return cls(endpoint, flow, tuple(fields), raw=raw)
 
     def check_columns(self, columns: Iterable[str]) -> None:
         """Raise `InvalidSource` that names the columns which the template uses and the source lacks."""

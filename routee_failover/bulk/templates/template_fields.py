@@ -1,7 +1,7 @@
 """Fields of a template: the texts that differ between rows, with their paths, roles and rendering."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import attrs
@@ -9,7 +9,7 @@ import attrs
 from ...errors import Problem
 from ...flows import Endpoint, ViberOtpStep
 from ..phone_numbers import to_e164
-from .field_roles import FieldPath, FieldRole, iter_texts
+from .field_roles import FieldPath, FieldRole
 from .placeholders import TextTemplate, parse_text
 
 _is_integer = re.compile(r"[+-]?[0-9]{1,30}").fullmatch
@@ -67,16 +67,25 @@ def parse_json_bool(text: str) -> Any:
     return {"true": True, "false": False}.get(text.strip().lower(), text)
 
 
-def extract_fields(
-    endpoint: Endpoint, mapping: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[TemplateField], list[Problem]]:
-    """Return a copy of a flow with single braces, its variable fields, and the problems of its braces."""
-    flow = cast("dict[str, Any]", deep_copy(mapping))
-    for step in flow["flow"] if endpoint is Endpoint.OTP and isinstance(flow.get("flow"), list) else ():
+def unwrap_recipients(endpoint: Endpoint, flow: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a flow in which each Viber recipient that is a list of one number has one path."""
+    copied = cast("dict[str, Any]", deep_copy(flow))
+    for step in copied["flow"] if endpoint is Endpoint.OTP and isinstance(copied.get("flow"), list) else ():
         _unwrap_recipient(step)
+    return copied
+
+
+def extract_fields(
+    mapping: Mapping[str, Any], texts_of: Callable[[Mapping[str, Any]], Iterable[tuple[FieldPath, str, FieldRole]]]
+) -> tuple[dict[str, Any], list[TemplateField], list[Problem]]:
+    """Return a copy of a flow with single braces, its variable fields, and the problems of its braces.
+
+    `texts_of` returns every text of a flow with its path and role.
+    """
+    flow = cast("dict[str, Any]", deep_copy(mapping))
     fields: list[TemplateField] = []
     problems = [Problem(path, "is a key, which cannot contain a column") for path in _keys_with_columns(flow, ())]
-    for path, text, role in [*iter_texts(endpoint, flow)]:
+    for path, text, role in [*texts_of(flow)]:
         try:
             template = parse_text(text)
         except ValueError as error:

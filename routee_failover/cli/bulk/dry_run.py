@@ -143,7 +143,7 @@ def _countries_text(countries: Mapping[str, int]) -> str:
 def _preview_lines(preview: RowPreview) -> Iterator[str]:
     """Yield the other fields of the flow as one line, then one line per step."""
     flow = _plain(preview.flow)
-    steps = flow.pop("flow", [])
+    steps = flow.pop("flow") if isinstance(flow.get("flow"), list) else []  # a raw flow may have any shape
     yield format_json(flow, ascii_only=False)
     for step in steps:
         yield f"  {format_json(step, ascii_only=False)}"

@@ -102,7 +102,7 @@ class _Reconciliation:
             with handle_stop_signals(lambda: None) as stop_requests:
                 before = await ledger.counts()
                 if before.unknown:
-                    self._messages.print_line(explain_reconciliation(run_config.endpoint))
+                    self._messages.print_line(explain_reconciliation(run_config.endpoint, raw=run_config.raw))
                 result = await self._reconcile(reconciler, stop_requests)
                 missing_reports = (
                     await _until_stopped(_collect_reports(reconciler, routee, ledger), stop_requests)

@@ -129,6 +129,7 @@ def run(
     FLOW is what `routee-failover send` takes, with columns of RECIPIENTS in
     braces:
       {"endpoint": "standard", "flow": \[{"type": "Sms", "to": "{phone}", ...}]}
+    With "raw": true it is sent as it is, without label and callback URL.
 
     Environment: the variables of `routee-failover send`.
 
@@ -199,12 +200,14 @@ class _RunRequest:
         invalid_rows = self.invalid_rows or Path(self.ledger).with_suffix(".invalid.csv")
         files = {"recipients": str(self.recipients), "flow": str(self.flow), "options": attrs.asdict(self.options)}
         ensure_not_in_use(invalid_rows, self.ledger, files)
+        template = FlowTemplate.read(self.flow)
         return RunConfig(
             recipients=self.recipients.absolute(),
             format=self.format,
             flow=self.flow.absolute(),
             digest=file_digest(self.flow),
-            endpoint=str(FlowTemplate.read(self.flow).endpoint),
+            endpoint=str(template.endpoint),
+            raw=template.raw,
             key=self.key,
             region=self.region,
             invalid_rows=invalid_rows.absolute(),

@@ -72,6 +72,8 @@ class RunConfig:
     service: str
     account: str
     options: RunOptions = RunOptions()
+    raw: bool = False
+    """Whether its messages are raw flows."""
     sources: tuple[str, ...] = ()
     """Digests of all lists that were sent with this ledger, which identify a list elsewhere."""
 
@@ -94,7 +96,8 @@ class RunConfig:
             values: dict[str, Any] = {name: Path(document[name]) for name in ("recipients", "flow", "invalid_rows")}
             for name in ("format", "digest", "endpoint", "key", "region", "service", "account"):
                 values[name] = document[name]
-            return cls(**values, options=RunOptions(**options), sources=tuple(document.get("sources", ())))
+            values |= {"raw": document.get("raw", False), "sources": tuple(document.get("sources", ()))}
+            return cls(**values, options=RunOptions(**options))
         except (KeyError, TypeError, ValueError):
             raise LedgerError("the run config in this ledger cannot be read; nothing was sent") from None
 

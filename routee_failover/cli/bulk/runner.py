@@ -41,6 +41,10 @@ OWN_LABELS_NOTE = (
     "note: the steps of this flow have their own label. Routee's list of OTPs is searched by the whole label, so "
     "unknown messages are not found there and stay unknown. Remove label from the flow, or use --callbacks."
 )
+RAW_FLOWS_NOTE = (
+    "note: this flow is raw and sent as it is, without the label and callback URL of the run. Unknown messages stay "
+    "unknown, because Routee's lists cannot tell them from others."
+)
 UNFILLED_PLACEHOLDERS_NOTE = (
     "note: the texts of this flow contain {}, which is sent as it is. Write a column in single braces, as {{name}}."
 )
@@ -64,6 +68,7 @@ def prepare(config: RunConfig) -> PreparedRun:
     if isinstance(rows, Iterable) and next(iter(rows), None) is None:
         raise InvalidSource(f"{printable(config.recipients.name)} has no rows; nothing was sent")
     notes = [OWN_LABELS_NOTE] if template.has_own_labels else []
+    notes += [RAW_FLOWS_NOTE] if template.raw else []
     unfilled = template.unfilled_placeholders(source.columns or ())
     if unfilled:
         notes.append(UNFILLED_PLACEHOLDERS_NOTE.format(", ".join(sanitize(placeholder) for placeholder in unfilled)))

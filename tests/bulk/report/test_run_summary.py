@@ -226,3 +226,12 @@ async def test_summary_memory_does_not_grow_with_the_rows() -> None:
         finally:
             tracemalloc.stop()
     assert peaks[1] < peaks[0] + 2**18
+
+
+async def test_raw_flows_show_no_label_and_what_can_be_proven_about_them() -> None:
+    """Messages of a run of raw flows carry no label: none is shown for the unknown ones."""
+    unknown = attrs.evolve(ACCEPTED, state=EntryState.UNKNOWN)
+    for raw in (True, False, None):
+        summary = await _summarize(unknown, run_settings={"endpoint": "standard", "raw": raw})
+        assert summary.raw is (raw is True)
+        assert bool(summary.unknown_messages[0].label) is not summary.raw

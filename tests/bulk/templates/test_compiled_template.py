@@ -164,4 +164,4 @@ def test_uncompilable_field_raises_cannot_compile() -> None:
     template = FlowTemplate.from_mapping(TEMPLATES["slow path"])
     spec = template._spec
     with pytest.raises(CannotCompile):
-        compile_flow(row.build_flow(Correlation()), spec.fields, spec.flow, None)
+        compile_flow(cast("Any", row.build_flow(Correlation())), spec.fields, spec.flow, None)
