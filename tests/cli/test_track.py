@@ -71,7 +71,7 @@ def test_malformed_message_has_empty_cells(cli: Cli, sandbox: Sandbox, monkeypat
     """A message with missing or malformed fields has empty cells."""
 
     async def track(*_: object) -> FlowRecord:
-        return FlowRecord.from_dict({"messages": [{}, {"type": "Pigeon", "status": {"reason": "tired"}}]})
+        return FlowRecord.from_dict({"messages": [{}, {"type": "Pigeon", "status": {"reason": ["tired"]}}]})
 
     monkeypatch.setattr("routee_failover.cli.track._track", track)
     result = cli("track", "x", at=sandbox)
