@@ -1,6 +1,7 @@
 """Redaction: what was sent and no error may show, although a response may quote it."""
 
 import base64
+import functools
 import html
 import json
 import re
@@ -77,14 +78,16 @@ def make_redactor(secrets: Iterable[str]) -> Callable[[str], str]:
     codes = _longest_first(code for text in texts if (code := _as_code(text)))
     margin = 12 * max(map(len, texts), default=0)  # a letter beyond 16 bits is escaped as 12 characters
 
+    @functools.cache
+    def forms(encodings: tuple[Callable[[str], Iterator[str]], ...]) -> list[str]:
+        return _longest_first([*texts, *(form for encode in encodings for text in texts for form in encode(text))])
+
     def redact(text: str) -> str:
         is_cut = len(text) > _MAX_SEARCHED_LENGTH + margin
         if is_cut:
             text = text[: _MAX_SEARCHED_LENGTH + margin]
-        encodings = [encode for may_hold, encode in _ENCODINGS if may_hold(text)]
-        encoded = (form for encode in encodings for secret in texts for form in encode(secret))
         # The whole of a text comes before the codes in it.
-        for form in _longest_first([*texts, *encoded]) if encodings else texts:
+        for form in forms(tuple(encode for may_hold, encode in _ENCODINGS if may_hold(text))):
             text = text.replace(form, MASK)
         text = _mask_separated(text, codes)
         return text[: len(text) - margin] if is_cut else text  # a secret may be cut in two
@@ -128,13 +131,15 @@ _ENCODINGS: tuple[tuple[Callable[[str], object], Callable[[str], Iterator[str]]]
     (re.compile(r"\\").search, _json_forms),
     (re.compile("&").search, _html_forms),
     (re.compile("[%+]").search, _url_forms),
-    (re.compile(r"(?=[\w+/-]{6})[a-z+/_-]*[A-Z0-9]").search, _base64_forms),
+    (re.compile(r"(?=[\w+/-]{6})(?=[\d+/-]*[A-Za-z])[\w+/-]+?[A-Z0-9]").search, _base64_forms),
 )
 """Encodings of a text, each with what every text that holds one has: most responses hold none."""
 
 
 def _as_code(text: str) -> str | None:
     """Return a short text without its separators, `None` for one that is no code and no number."""
+    if len(text) > 2 * _MAX_CODE_LENGTH:
+        return None
     code = _without_separators(text)[1]
     return code if _MIN_SECRET_LENGTH <= len(code) <= _MAX_CODE_LENGTH else None
 
