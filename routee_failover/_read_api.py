@@ -59,8 +59,8 @@ class ReadApi:
             raise _unreadable(record)
         return record
 
-    async def fetch_json(self, path: str) -> Any:
-        """Return the JSON of the response, whatever its shape."""
+    async def fetch_json(self, path: str | Secret) -> Any:
+        """Return the JSON of the response, whatever its shape; `path` is as in `fetch`."""
         value = parse_json(await self._request(path))
         if value is UNREADABLE:
             raise _unreadable("is not JSON")

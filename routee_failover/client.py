@@ -41,7 +41,7 @@ from .records import (
     ViberOtpReceipt,
     ViberOtpRecord,
 )
-from .secret import scrub_traceback
+from .secret import Secret, scrub_traceback
 
 _T = TypeVar("_T")
 
@@ -379,7 +379,7 @@ class RouteeClient:
         Raises `InvalidSearch`, before any request is made, for a URL, for a path with a segment `.` or `..`, and for a
         malformed query; otherwise as every read call does.
         """
-        return await self._read_api.fetch_json(build_path(path, params))
+        return await self._read_api.fetch_json(Secret(build_path(path, params)))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Later sends in this loop raise `ClientClosed`.
