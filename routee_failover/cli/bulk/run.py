@@ -200,12 +200,13 @@ class _RunRequest:
         invalid_rows = self.invalid_rows or Path(self.ledger).with_suffix(".invalid.csv")
         files = {"recipients": str(self.recipients), "flow": str(self.flow), "options": attrs.asdict(self.options)}
         ensure_not_in_use(invalid_rows, self.ledger, files)
+        digest = file_digest(self.flow)  # first: it refuses a pipe, which reading the template would wait for
         template = FlowTemplate.read(self.flow)
         return RunConfig(
             recipients=self.recipients.absolute(),
             format=self.format,
             flow=self.flow.absolute(),
-            digest=file_digest(self.flow),
+            digest=digest,
             endpoint=str(template.endpoint),
             raw=template.raw,
             key=self.key,
