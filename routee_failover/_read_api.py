@@ -89,8 +89,7 @@ class ReadApi:
         if response is None or outcome is Outcome.UNKNOWN:
             raise NoResponse(f"{result.summary}; nothing was changed, repeat the request", reason=result.summary)
         if outcome is Outcome.REJECTED:
-            secrets = _secrets(request)
-            error = parse_rejection(response.status, response.retry_after, response.body, secrets=secrets)
+            error = parse_rejection(response.status, response.retry_after, response.body, secrets=_secrets(request))
             explain_forbidden(error, self._transport.access_token)
             raise error
         return response.body
