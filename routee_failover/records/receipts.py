@@ -7,7 +7,7 @@ import attrs
 
 from ..secret import mask_phone
 from ._fields import get_datetime, get_enum, get_float, get_int, get_object, get_objects, get_str
-from .record import JsonObject, Record
+from .record import REPLACEMENT_CHARACTER, JsonObject, Record
 from .statuses import Channel, FlowKind, FlowStatus, MessageStatus
 
 
@@ -60,7 +60,7 @@ class FlowReceipt(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Read the receipt from a response; raises `ValueError` if it has no tracking id."""
+        """Read the receipt from a response; raises `ValueError` if it has no usable tracking id."""
         return cls(
             tracking_id=_required_str(data, "trackingId"),
             flow_kind=get_enum(FlowKind, data, "flowKind"),
@@ -91,7 +91,7 @@ class OtpReceipt(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Read the receipt from a response; raises `ValueError` if it has no flow id."""
+        """Read the receipt from a response; raises `ValueError` if it has no usable flow id."""
         return cls(
             flow_id=_required_str(data, "flowId"),
             status=get_enum(FlowStatus, data, "status"),
@@ -125,7 +125,7 @@ class ViberOtpReceipt(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Read the receipt from a response; raises `ValueError` if it has no tracking id."""
+        """Read the receipt from a response; raises `ValueError` if it has no usable tracking id."""
         status = get_object(data, "status")
         return cls(
             tracking_id=_required_str(data, "trackingId"),
@@ -167,6 +167,6 @@ class ViberOtpReceipt(Record):
 
 def _required_str(data: JsonObject, key: str) -> str:
     value = data.get(key)
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and REPLACEMENT_CHARACTER not in value:
         return value
     raise ValueError(f"has no {key}")

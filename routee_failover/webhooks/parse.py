@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 from .._wire.json_codec import as_json_value, decode
 from ..errors import InvalidCallback
 from ..records import FlowRecord, InboundMessage, OtpRecord
-from ..records.record import MAX_DEPTH, JsonObject
+from ..records.record import MAX_DEPTH, REPLACEMENT_CHARACTER, JsonObject
 from ..secret import scrub_traceback
 from .event import AnyCallback
 
@@ -140,7 +140,14 @@ def _flow_id(payload: JsonObject, key: str, entries_key: str) -> str:
 
 def _id(payload: JsonObject, key: str) -> str:
     value = payload.get(key)
-    # Ids are logged, and kept for deduplication: they must be short, and must not contain control characters.
-    if not isinstance(value, str) or not value or len(value) > MAX_ID_LENGTH or not value.isprintable():
+    # Ids are logged, and kept for deduplication: they must be short, and must not contain control characters. Two ids
+    # could be the same once what is no text in them was replaced.
+    if (
+        not isinstance(value, str)
+        or not value
+        or len(value) > MAX_ID_LENGTH
+        or not value.isprintable()
+        or REPLACEMENT_CHARACTER in value
+    ):
         _raise_invalid(f"{key} is not a text of 1 to {MAX_ID_LENGTH} printable characters")
     return value

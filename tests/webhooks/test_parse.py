@@ -156,6 +156,8 @@ INVALID_BODIES: dict[str, tuple[Any, str]] = {
     "nothing": (b"", "not JSON"),
     "cut off": (body_of(NEW)[:-20], "not JSON"),
     "a form": (f"trackingId={CANARY}".encode(), "not JSON"),
+    "half a letter in the id": ('{"trackingId":"t' + "\ud800" + '","status":"Queued"}', "trackingId is not a text"),
+    "an invalid byte in the id": (b'{"flowId":"\xff","steps":[]}', "flowId is not a text"),
     "a list": (f'["{CANARY}"]'.encode(), "not a JSON object"),
     "a word": (f'"{CANARY}"'.encode(), "not a JSON object"),
     "many brackets in a word": (f'"{"[" * 100}"'.encode(), "not a JSON object"),
