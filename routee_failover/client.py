@@ -11,17 +11,17 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
-from ._polling import PerLoopPollers, Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
+from ._polling import PerLoopPollers, Timeout, check_predicate, is_final, schedule_for, timeout_seconds, tracking_ids_of
 from ._read_api import ReadApi, resolve_target
 from ._request_builder import SendGuard, build_request
 from ._search import Filter, FilterField, FlowSearch, OtpSearch
 from ._search.base import DEFAULT_PAGE_SIZE
 from ._search.query import build_flow_query
 from ._send_all import SendResult, send_each
-from ._send_errors import error_for_outcome
+from ._send_errors import error_for_outcome, error_of_hook
 from ._transport import Transport
 from .config import Config
-from .errors import DeliveryUnknown, InvalidConfig, Outcome
+from .errors import DeliveryUnknown, InvalidConfig, Outcome, Withdrawn
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .reconcile import OnUnknown, Reconciler
 from .records import (
@@ -124,11 +124,12 @@ class RouteeClient:
         - `on_unknown`: `OnUnknown.RAISE` raises `DeliveryUnknown`; `OnUnknown.RECONCILE` asks the client's reconciler
           first.
         - `should_send`: called without arguments right before the first byte leaves, in each attempt. It must not block
-          or raise. If it returns false, `Withdrawn` is raised.
+          and must not be async. If it returns false, `Withdrawn` is raised. If it raises, nothing is sent either, and
+          `NotSent` is raised with that error as its cause.
 
         Raises one of four errors, or a subclass, each of which says what is proven:
 
-        - `InvalidFlow`: the argument is not a valid flow or deadline. Nothing was sent.
+        - `InvalidFlow`: the argument is not a valid flow, deadline or `should_send`. Nothing was sent.
         - `NotSent`: nothing reached Routee; sending again is safe.
         - `Rejected`: Routee did not accept the message.
         - `DeliveryUnknown`: Routee may have accepted the message. It must not be sent again blindly.
@@ -141,7 +142,13 @@ class RouteeClient:
         """
         request = build_request(flow, deadline, should_send)
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
-        outcome, result, receipt = await self._transport.send_request(request)
+        try:
+            outcome, result, receipt = await self._transport.send_request(request)
+        except Withdrawn:
+            failure = error_of_hook(request)
+            if failure is None:
+                raise
+            raise failure from failure.__cause__
         if outcome is Outcome.ACCEPTED:
             accepted: AnyReceipt = receipt
             return accepted
@@ -237,8 +244,8 @@ class RouteeClient:
 
         - `message`, `endpoint`: as for `track`.
         - `timeout`: how long to wait, a `timedelta` or a number of seconds.
-        - `until`: a condition on the record, instead of `record.final`. If a final flow does not satisfy it, polling
-          continues until the timeout.
+        - `until`: a condition on the record, instead of `record.final`; a plain function, not an async one. If a final
+          flow does not satisfy it, polling continues until the timeout. What it raises is raised.
 
         Routee is polled often at first and after each ttl of the receipt, and seldom in between. All waits for one flow
         share its polls, and all waits of an event loop share the rate `Config.poll_rate`. A callback passed to `notify`
@@ -252,6 +259,7 @@ class RouteeClient:
         `ClientClosed`. Polls without a response are repeated.
         """
         tracking_id, endpoint = resolve_target("wait", message, endpoint)
+        check_predicate(until)
         record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.for_running_loop().wait(
             tracking_id,
             functools.partial(self._read_api.track, tracking_id, endpoint),

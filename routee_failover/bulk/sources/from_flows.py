@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import cast, overload
 
+from ..._validators import check_hook
 from ...errors import Problem
 from ...flows import AnyFlow
 from ...flows.model_validation import type_name
@@ -19,8 +20,11 @@ def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[An
     """Return rows for flows in any iterable. `key` returns the key of a flow: each key is sent once.
 
     By default the key is the recipient of the first step in E.164 form: one message is sent to each number, however it
-    is written. The rows can be iterated as often as `flows`.
+    is written. The rows can be iterated as often as `flows`. Raises `InvalidConfig` for a `key` that is async or not
+    callable.
     """
+    if key is not None:
+        check_hook("key", key)
     key_of = _recipient if key is None else key
     if isinstance(flows, AsyncIterable):
         async_rows = _AsyncFlowRows(flows, key_of)
