@@ -58,9 +58,11 @@ class ReadApi:
         outcome, result, _ = await self._transport.send_request(ApiRequest(method, path, body, safe=True))
         response = result.response
         if outcome is Outcome.NOT_SENT:
-            raise ConnectFailed(f"{result.reason}; the request did not reach Routee and can be repeated")
+            not_sent = f"{result.reason}; the request did not reach Routee and can be repeated"
+            raise ConnectFailed(not_sent) from result.cause
         if response is None or outcome is Outcome.UNKNOWN:
-            raise NoResponse(f"{result.summary}; nothing was changed, repeat the request", reason=result.summary)
+            no_response = f"{result.summary}; nothing was changed, repeat the request"
+            raise NoResponse(no_response, reason=result.summary) from result.cause
         if outcome is Outcome.REJECTED:
             raise parse_rejection(response.status, response.retry_after, response.body)
         return response.body

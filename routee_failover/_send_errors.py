@@ -8,6 +8,7 @@ from ._wire.routes import correlation
 from .errors import ConnectFailed, DeliveryUnknown, NotSent, Outcome, Rejected, RouteeError
 from .flows import AnyFlow
 from .outcomes import AttemptResult
+from .secret import safe_copy
 
 
 def error_for_outcome(
@@ -23,9 +24,9 @@ def error_for_outcome(
     if receipt is not None and response is not None:
         return _unknown(flow, f"Routee answered {response.status}, but its response {receipt}: probably accepted")
     if outcome is Outcome.NOT_SENT:
-        return ConnectFailed(f"{result.reason}; nothing was sent")
+        return _caused(ConnectFailed(f"{result.reason}; nothing was sent"), flow, result)
     if response is None or outcome is Outcome.UNKNOWN:
-        return _unknown(flow, result.summary)
+        return _caused(_unknown(flow, result.summary), flow, result)
     suffix = "; the message was not accepted"
     return parse_rejection(
         response.status, response.retry_after, response.body, suffix=suffix, secrets=collect_secrets(flow)
@@ -39,6 +40,13 @@ def error_of_hook(request: ApiRequest) -> NotSent | None:
         return None
     error = NotSent(f"should_send raised {type(guard.error).__name__}; nothing was sent")
     error.__cause__ = guard.error
+    return error
+
+
+def _caused(error: RouteeError, flow: AnyFlow, result: AttemptResult) -> RouteeError:
+    """Chain the exception of this process that ended the attempt, if it was one, without secrets of the flow."""
+    if result.cause is not None:
+        error.__cause__ = safe_copy(result.cause, collect_secrets(flow))
     return error
 
 

@@ -7,7 +7,7 @@ they prove are in `routee_failover.errors`, its settings in `routee_failover.con
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, NoReturn, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
@@ -364,6 +364,13 @@ class RouteeClient:
         """
         await self._pollers.aclose()
         await self._transport.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} cannot be copied or pickled, because it holds connections and a token: share the "
+            "client itself, make another one from it with with_options(), and in another process make one there, with "
+            "from_env() for example"
+        )
 
     async def __aenter__(self) -> Self:
         self._transport.reopen()

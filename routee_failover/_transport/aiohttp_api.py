@@ -12,6 +12,7 @@ from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
     ClientConnectorError,
+    ClientError,
     ClientHttpProxyError,
     ClientOSError,
     ClientPayloadError,

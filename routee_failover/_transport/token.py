@@ -80,7 +80,7 @@ class TokenSource:
             raise ClientClosed("the client was closed while the message waited for a token; nothing was sent")
         error = pending.exception()
         if isinstance(error, TokenUnavailable):
-            raise TokenUnavailable(str(error), status=error.status)
+            raise TokenUnavailable(str(error), status=error.status) from error.__cause__
         return pending.result()
 
     def _start(self) -> asyncio.Task[Secret]:
@@ -115,7 +115,9 @@ def _read_token(result: AttemptResult) -> tuple[Secret, float]:
     """Return a token and its lifetime in seconds. Raises `TokenUnavailable`."""
     response = result.response
     if response is None:
-        raise TokenUnavailable(f"no access token could be obtained: {result.reason}; nothing was sent")
+        raise TokenUnavailable(
+            f"no access token could be obtained: {result.reason}; nothing was sent"
+        ) from result.cause
     if response.status != 200:
         reason = f"Routee's token service answered {response.status}"
         if response.status == 401:
