@@ -10,8 +10,9 @@ from urllib.parse import quote
 from ._transport import ApiRequest, Transport
 from ._wire.responses import UNREADABLE, parse_json, parse_object, parse_rejection
 from ._wire.routes import TRACKING_ROUTES
-from .errors import ConnectFailed, InvalidFlow, NoResponse, Outcome, Problem
+from .errors import ConnectFailed, InvalidFlow, NoResponse, NotFound, Outcome, Problem
 from .flows import Endpoint
+from .flows.endpoint import endpoint_problem
 from .records import AnyReceipt, FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .records.record import JsonObject
 from .secret import SecretBytes
@@ -31,10 +32,15 @@ class ReadApi:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def track(self, tracking_id: str, endpoint: Endpoint) -> AnyRecord:
-        """Return the current record of a message."""
+    async def track(self, tracking_id: str, endpoint: Endpoint, *, by_id: bool = False) -> AnyRecord:
+        """Return the current record of a message. `by_id`: by an id, whose endpoint may be another one."""
         path, parse = TRACKING_ROUTES[endpoint]
-        return await self.fetch(path + quote(tracking_id, safe=""), parse)
+        try:
+            return await self.fetch(path + quote(tracking_id, safe=""), parse)
+        except NotFound as error:
+            if by_id:
+                error.args = (f"{error}; {_other_endpoints(endpoint)}",)
+            raise
 
     async def fetch(self, path: str, parse: Callable[[JsonObject], _T], body: SecretBytes | None = None) -> _T:
         """Return the JSON object of the response as `parse` converts it. A request with a body is a POST.
@@ -85,8 +91,18 @@ def resolve_target(
     if not isinstance(tracking_id, str) or not tracking_id.isprintable() or tracking_id.strip(". ") == "":
         raise InvalidFlow(method, [Problem((), "takes a receipt, a record, or the id of one")])
     if endpoint not in [*Endpoint]:
-        raise InvalidFlow(method, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
+        raise InvalidFlow(method, [Problem(("endpoint",), endpoint_problem(endpoint))])
     return tracking_id, Endpoint(endpoint)
+
+
+def _other_endpoints(endpoint: Endpoint) -> str:
+    """Return how an id is looked up at the other endpoints: a receipt knows its own, an id does not."""
+    path, _ = TRACKING_ROUTES[endpoint]
+    others = [str(other) for other in Endpoint if TRACKING_ROUTES[other][0] != path and other != Endpoint.TRANSACTIONAL]
+    return (
+        f"the endpoint {endpoint} was asked: pass the receipt, or name the endpoint that the message was sent to, "
+        f"endpoint={' or '.join(map(repr, others))} for example"
+    )
 
 
 def _unreadable(problem: str) -> NoResponse:

@@ -205,7 +205,8 @@ class RouteeClient:
         Raises `InvalidFlow` for an argument without a usable id, before any request is made; `NotFound` for an id that
         Routee does not know; and `NotSent`, `Rejected` or `NoResponse` as every read call. All are safe to repeat.
         """
-        return await self._read_api.track(*resolve_target("track", message, endpoint))
+        tracking_id, endpoint = resolve_target("track", message, endpoint)
+        return await self._read_api.track(tracking_id, endpoint, by_id=isinstance(message, str))
 
     @overload
     async def wait(
@@ -262,7 +263,7 @@ class RouteeClient:
         check_predicate(until)
         record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.for_running_loop().wait(
             tracking_id,
-            functools.partial(self._read_api.track, tracking_id, endpoint),
+            functools.partial(self._read_api.track, tracking_id, endpoint, by_id=isinstance(message, str)),
             schedule_for(message),
             accepted=not isinstance(message, str),
             timeout=timeout_seconds(timeout),

@@ -21,8 +21,10 @@ from ..flows import (
     VoiceRecipient,
 )
 from ..flows.durations import DurationRange
+from ..flows.endpoint import endpoint_problem
 from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
+from ..flows.keyword_hints import key_hint
 from ..flows.model_validation import Invalid, type_name
 from ..flows.validators import OBJECT_TYPES
 from ..secret import scrub_traceback
@@ -174,7 +176,7 @@ def _make_loader(
             else:
                 (template_fields if cls is ViberOtpStep and isinstance(value[key], str) else extra)[key] = value[key]
         if converter.forbid_extra_keys:
-            problems += [Problem((_printable(key),), _unknown_key(key, loaders)) for key in extra]
+            problems += [Problem((_printable(key),), _unknown_key(cls, key, loaders)) for key in extra]
         elif extra:
             arguments["extra"] = extra
         if template_fields:
@@ -200,11 +202,9 @@ def _api_path(path: tuple[str | int, ...], api_names: Mapping[str, str]) -> tupl
     return path[1:] if first is None else (first, *path[1:])
 
 
-def _unknown_key(key: str, known: Mapping[str, object]) -> str:
-    import difflib  # noqa: PLC0415  # needed for misspelled keys only
-
-    close = difflib.get_close_matches(key, known, n=1)
-    return "unknown key" + (f"; did you mean {close[0]}?" if close else '; extra="keep" sends such keys as they are')
+def _unknown_key(cls: type, key: str, known: Mapping[str, object]) -> str:
+    hint = key_hint(cls.__name__, key, known.keys())
+    return "unknown key; " + (hint or 'extra="keep" sends such keys as they are')
 
 
 def _printable(key: str) -> str:
@@ -268,7 +268,7 @@ def load_flow(
     are sorted by their `order`.
     """
     if endpoint not in _ENDPOINTS:
-        raise InvalidFlow("load_flow", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
+        raise InvalidFlow("load_flow", [Problem(("endpoint",), endpoint_problem(endpoint))])
     if extra not in ("refuse", "keep"):
         raise InvalidFlow("load_flow", [Problem(("extra",), "must be refuse or keep")])
     converter = lenient_converter if extra == "keep" else strict_converter

@@ -88,6 +88,35 @@ async def test_unknown_id_raises_not_found(endpoint: Endpoint) -> None:
     assert caught.value.developer_message
 
 
+HINTS = {
+    Endpoint.STANDARD: "endpoint='otp' or 'viber-otp'",
+    Endpoint.TRANSACTIONAL: "endpoint='otp' or 'viber-otp'",
+    Endpoint.OTP: "endpoint='standard' or 'viber-otp'",
+    Endpoint.VIBER_OTP: "endpoint='standard' or 'otp'",
+}
+
+
+@pytest.mark.parametrize(("endpoint", "hint"), HINTS.items())
+async def test_id_that_is_not_found_names_the_endpoint_and_the_others(endpoint: Endpoint, hint: str) -> None:
+    """An id says nothing about its endpoint: NotFound says which one was asked, and how to ask the others."""
+    async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
+        receipt = await client.send(otp())
+        wrong = receipt.flow_id if endpoint is not Endpoint.OTP else "no-such-id"
+        with pytest.raises(NotFound, match=f"the endpoint {endpoint} was asked: .*{hint}"):
+            await client.track(wrong, endpoint)
+        with pytest.raises(NotFound, match=f"the endpoint {endpoint} was asked: .*{hint}"):
+            await client.wait(wrong, endpoint, timeout=30)
+        assert isinstance(await client.track(receipt.flow_id, "otp"), OtpRecord)
+
+
+async def test_receipt_that_is_not_found_has_no_hint_at_endpoints() -> None:
+    """A receipt knows its endpoint, so that its NotFound says nothing about others."""
+    async with FakeRoutee(always(404)) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(NotFound) as caught:
+            await client.track(FlowRecord.from_dict({"trackingId": "t-1"}))
+    assert "endpoint" not in str(caught.value)
+
+
 @pytest.mark.parametrize("tracking_id", ["a/b", "a?b=c", "a#b", "ä %", "a%2Fb"])
 async def test_id_is_quoted_within_the_path(tracking_id: str) -> None:
     """An id from outside cannot reach another path: whatever it holds is quoted."""
