@@ -9,7 +9,7 @@ from ._hooks import hook_problem, is_awaitable
 from ._transport import ApiRequest
 from ._wire import encode_flow
 from ._wire.routes import ROUTES
-from .errors import InvalidFlow, Problem
+from .errors import InvalidFlow, NotSent, Problem
 from .flows import AnyFlow, Endpoint, OtpFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .flows.deadline_fitting import fit_to_deadline
 from .secret import SecretBytes
@@ -94,3 +94,13 @@ def _set_deadline(request: ApiRequest, flow: AnyFlow, deadline: timedelta) -> No
 
     request.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()
     request.body_factory = body_factory
+
+
+def error_of_hook(request: ApiRequest) -> NotSent | None:
+    """Return the error of a send that its `should_send` stopped by raising; `None` if it returned false."""
+    guard = request.should_send
+    if not isinstance(guard, GuardedSend) or guard.error is None:
+        return None
+    error = NotSent(f"should_send raised {type(guard.error).__name__}; nothing was sent")
+    error.__cause__ = guard.error
+    return error

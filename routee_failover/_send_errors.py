@@ -1,11 +1,9 @@
 """Convert a send that was not accepted into the error that says what is proven."""
 
-from ._request_builder import GuardedSend
-from ._transport import ApiRequest
 from ._wire.redaction import collect_secrets
 from ._wire.responses import parse_rejection, redact_rejection
 from ._wire.routes import correlation
-from .errors import ConnectFailed, DeliveryUnknown, NotSent, Outcome, Rejected, RouteeError
+from .errors import ConnectFailed, DeliveryUnknown, Outcome, Rejected, RouteeError
 from .flows import AnyFlow
 from .outcomes import AttemptResult
 from .secret import safe_copy
@@ -31,16 +29,6 @@ def error_for_outcome(
     return parse_rejection(
         response.status, response.retry_after, response.body, suffix=suffix, secrets=collect_secrets(flow)
     )
-
-
-def error_of_hook(request: ApiRequest) -> NotSent | None:
-    """Return the error of a send that its `should_send` stopped by raising; `None` if it returned false."""
-    guard = request.should_send
-    if not isinstance(guard, GuardedSend) or guard.error is None:
-        return None
-    error = NotSent(f"should_send raised {type(guard.error).__name__}; nothing was sent")
-    error.__cause__ = guard.error
-    return error
 
 
 def _caused(error: RouteeError, flow: AnyFlow, result: AttemptResult) -> RouteeError:

@@ -13,12 +13,12 @@ import attrs
 
 from ._polling import PerLoopPollers, Timeout, check_predicate, is_final, schedule_for, timeout_seconds, tracking_ids_of
 from ._read_api import ReadApi, resolve_target
-from ._request_builder import SendGuard, build_request
+from ._request_builder import SendGuard, build_request, error_of_hook
 from ._search import Filter, FilterField, FlowSearch, OtpSearch
 from ._search.base import DEFAULT_PAGE_SIZE
 from ._search.query import build_flow_query
 from ._send_all import SendResult, send_each
-from ._send_errors import error_for_outcome, error_of_hook
+from ._send_errors import error_for_outcome
 from ._transport import Transport
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, Outcome, Withdrawn
