@@ -12,8 +12,9 @@ from ._wire.redaction import header_secrets, numbers_in
 from ._wire.responses import UNREADABLE, parse_json, parse_object, parse_rejection
 from ._wire.routes import TRACKING_ROUTES
 from ._wire.token_response import explain_forbidden
-from .errors import ConnectFailed, InvalidFlow, NoResponse, Outcome, Problem
+from .errors import ConnectFailed, InvalidFlow, NoResponse, NotFound, Outcome, Problem
 from .flows import Endpoint
+from .flows.endpoint import endpoint_problem
 from .records import (
     AnyReceipt,
     FlowReceipt,
@@ -43,10 +44,15 @@ class ReadApi:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def track(self, tracking_id: str, endpoint: Endpoint) -> AnyRecord:
-        """Return the current record of a message."""
+    async def track(self, tracking_id: str, endpoint: Endpoint, *, by_id: bool = False) -> AnyRecord:
+        """Return the current record of a message. `by_id`: by an id, whose endpoint may be another one."""
         path, parse = TRACKING_ROUTES[endpoint]
-        return await self.fetch(path + quote(tracking_id, safe=""), parse)
+        try:
+            return await self.fetch(path + quote(tracking_id, safe=""), parse)
+        except NotFound as error:
+            if by_id:
+                error.args = (f"{error}; {_other_endpoints(endpoint)}",)
+            raise
 
     async def fetch(self, path: str | Secret, parse: Callable[[JsonObject], _T], body: SecretBytes | None = None) -> _T:
         """Return the JSON object of the response as `parse` converts it. A request with a body is a POST.
@@ -85,9 +91,11 @@ class ReadApi:
         outcome, result, _ = await self._transport.send_request(request)
         response = result.response
         if outcome is Outcome.NOT_SENT:
-            raise ConnectFailed(f"{result.reason}; the request did not reach Routee and can be repeated")
+            not_sent = f"{result.reason}; the request did not reach Routee and can be repeated"
+            raise ConnectFailed(not_sent) from result.cause
         if response is None or outcome is Outcome.UNKNOWN:
-            raise NoResponse(f"{result.summary}; nothing was changed, repeat the request", reason=result.summary)
+            no_response = f"{result.summary}; nothing was changed, repeat the request"
+            raise NoResponse(no_response, reason=result.summary) from result.cause
         if outcome is Outcome.REJECTED:
             error = parse_rejection(response.status, response.retry_after, response.body, secrets=_secrets(request))
             explain_forbidden(error, self._transport.access_token)
@@ -112,7 +120,7 @@ def resolve_target(
     if not isinstance(tracking_id, str) or not tracking_id.isprintable() or tracking_id.strip(". ") == "":
         raise InvalidFlow(method, [Problem((), "takes a receipt, a record, or the id of one")])
     if endpoint not in [*Endpoint]:
-        raise InvalidFlow(method, [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
+        raise InvalidFlow(method, [Problem(("endpoint",), endpoint_problem(endpoint))])
     return tracking_id, Endpoint(endpoint)
 
 
@@ -120,6 +128,16 @@ def _secrets(request: ApiRequest) -> list[str]:
     """Return what a rejection may quote and no error may show: credentials, and the numbers that are searched for."""
     sent = request.path.partition("?")[2] + ("" if request.body is None else request.body.reveal().decode())
     return [*header_secrets(request.sent_headers), *numbers_in(sent)]
+
+
+def _other_endpoints(endpoint: Endpoint) -> str:
+    """Return how an id is looked up at the other endpoints: a receipt knows its own, an id does not."""
+    path, _ = TRACKING_ROUTES[endpoint]
+    others = [str(other) for other in Endpoint if TRACKING_ROUTES[other][0] != path and other != Endpoint.TRANSACTIONAL]
+    return (
+        f"the endpoint {endpoint} was asked: pass the receipt, or name the endpoint that the message was sent to, "
+        f"endpoint={' or '.join(map(repr, others))} for example"
+    )
 
 
 def _unreadable(problem: str) -> NoResponse:

@@ -7,6 +7,7 @@ from ._wire.routes import correlation
 from .errors import ConnectFailed, DeliveryUnknown, FlowFailed, Outcome, RouteeError
 from .flows import AnyFlow
 from .outcomes import AttemptResult
+from .secret import safe_copy
 
 
 def error_for_outcome(
@@ -22,9 +23,9 @@ def error_for_outcome(
     if receipt is not None and response is not None:
         return _unknown(flow, f"Routee answered {response.status}, but its response {receipt}: probably accepted")
     if outcome is Outcome.NOT_SENT:
-        return ConnectFailed(f"{result.reason}; nothing was sent")
+        return _caused(ConnectFailed(f"{result.reason}; nothing was sent"), flow, result)
     if response is None or outcome is Outcome.UNKNOWN:
-        return _unknown(flow, result.summary)
+        return _caused(_unknown(flow, result.summary), flow, result)
     suffix = "; the message was not accepted"
     return parse_rejection(
         response.status, response.retry_after, response.body, suffix=suffix, secrets=_secrets(flow, request)
@@ -33,6 +34,13 @@ def error_for_outcome(
 
 def _secrets(flow: AnyFlow, request: ApiRequest) -> list[str]:
     return [*collect_secrets(flow), *header_secrets(request.sent_headers)]
+
+
+def _caused(error: RouteeError, flow: AnyFlow, result: AttemptResult) -> RouteeError:
+    """Chain the exception of this process that ended the attempt, if it was one, without secrets of the flow."""
+    if result.cause is not None:
+        error.__cause__ = safe_copy(result.cause, collect_secrets(flow))
+    return error
 
 
 def _unknown(flow: AnyFlow, reason: str) -> DeliveryUnknown:

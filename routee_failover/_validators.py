@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from ._hooks import hook_problem
 from .errors import InvalidConfig
 from .events import Observer
 from .outcomes import StatusRule, StatusTable
@@ -153,8 +154,19 @@ def check_status_rules(_config: object, attribute: "attrs.Attribute[Any]", value
 
 def check_observers(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Check for a tuple of objects with an `observe` method."""
-    if not isinstance(value, tuple) or not all(isinstance(observer, Observer) for observer in value):
+    if not isinstance(value, tuple) or not all(
+        isinstance(observer, Observer) and not isinstance(observer, type) for observer in value
+    ):
         raise InvalidConfig(f"{attribute.name} must be objects with an observe(event) method")
+    for observer in value:
+        check_hook(f"the observe method of {type(observer).__name__}", observer.observe)
+
+
+def check_hook(name: str, hook: object) -> None:
+    """Check for a function that can be called without `await`."""
+    problem = hook_problem(hook)
+    if problem is not None:
+        raise InvalidConfig(f"{name} {problem}")
 
 
 def check_credential(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
@@ -204,28 +216,22 @@ def check_tls(_config: object, attribute: "attrs.Attribute[Any]", value: object)
         )
 
 
+def _check_factory(name: str, value: object, expected: str) -> None:
+    if not callable(value):
+        raise InvalidConfig(f"{name} must be a callable that makes {expected}: each event loop needs one of its own")
+    check_hook(name, value)
+
+
 def check_resolver_factory(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Check for a factory of resolvers; a resolver itself belongs to one event loop."""
-    if not callable(value):
-        raise InvalidConfig(
-            f"{attribute.name} must be a callable that makes a resolver, such as aiohttp.AsyncResolver: "
-            "each event loop needs one of its own"
-        )
+    _check_factory(attribute.name, value, "a resolver, such as aiohttp.AsyncResolver")
 
 
 def check_connector_factory(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Check for a factory of connectors; a connector itself belongs to one event loop."""
-    if not callable(value):
-        raise InvalidConfig(
-            f"{attribute.name} must be a callable that makes an aiohttp connector from its keyword arguments: "
-            "each event loop needs one of its own"
-        )
+    _check_factory(attribute.name, value, "an aiohttp connector from its keyword arguments")
 
 
 def check_session_factory(_config: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Check for a factory of sessions; a session itself belongs to one event loop."""
-    if not callable(value):
-        raise InvalidConfig(
-            f"{attribute.name} must be a callable that makes an aiohttp.ClientSession from its keyword arguments: "
-            "each event loop needs one of its own"
-        )
+    _check_factory(attribute.name, value, "an aiohttp.ClientSession from its keyword arguments")

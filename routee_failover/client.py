@@ -7,14 +7,14 @@ they prove are in `routee_failover.errors`, its settings in `routee_failover.con
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, NoReturn, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
 from ._api_path import Params, build_path
-from ._polling import PerLoopPollers, Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
+from ._polling import PerLoopPollers, Timeout, check_predicate, is_final, schedule_for, timeout_seconds, tracking_ids_of
 from ._read_api import ReadApi, resolve_target
-from ._request_builder import SendGuard, build_request
+from ._request_builder import SendGuard, build_request, error_of_hook
 from ._search import Filter, FilterField, FlowSearch, OtpSearch
 from ._search.base import DEFAULT_PAGE_SIZE
 from ._search.query import build_flow_query
@@ -23,7 +23,7 @@ from ._send_errors import error_for_outcome
 from ._transport import Transport
 from ._wire.token_response import explain_forbidden
 from .config import Config
-from .errors import DeliveryUnknown, InvalidConfig, InvalidFlow, Outcome
+from .errors import DeliveryUnknown, InvalidConfig, InvalidFlow, Outcome, Withdrawn
 from .flows import AnyFlow, Endpoint, OtpFlow, RawFlow, StandardFlow, TransactionalFlow, ViberOtpMessage
 from .reconcile import OnUnknown, Reconciler
 from .records import (
@@ -131,11 +131,12 @@ class RouteeClient:
         - `on_unknown`: `OnUnknown.RAISE` raises `DeliveryUnknown`; `OnUnknown.RECONCILE` asks the client's reconciler
           first.
         - `should_send`: called without arguments right before the first byte leaves, in each attempt. It must not block
-          or raise. If it returns false, `Withdrawn` is raised.
+          and must not be async. If it returns false, `Withdrawn` is raised. If it raises, nothing is sent either, and
+          `NotSent` is raised with that error as its cause.
 
         Raises one of four errors, or a subclass, each of which says what is proven:
 
-        - `InvalidFlow`: the argument is not a valid flow or deadline. Nothing was sent.
+        - `InvalidFlow`: the argument is not a valid flow, deadline or `should_send`. Nothing was sent.
         - `NotSent`: nothing reached Routee; sending again is safe.
         - `Rejected`: Routee did not accept the message.
         - `DeliveryUnknown`: Routee may have accepted the message. It must not be sent again blindly.
@@ -152,7 +153,13 @@ class RouteeClient:
             del flow  # it may be a mapping with a PIN, which a traceback that shows locals would show
             raise invalid.with_traceback(None) from None
         reconciler = None if on_unknown is OnUnknown.RAISE else self._reconciler_for(on_unknown)
-        outcome, result, receipt = await self._transport.send_request(request)
+        try:
+            outcome, result, receipt = await self._transport.send_request(request)
+        except Withdrawn:
+            failure = error_of_hook(request)
+            if failure is None:
+                raise
+            raise failure from failure.__cause__
         if outcome is Outcome.ACCEPTED:
             accepted: AnyReceipt = receipt
             return accepted
@@ -210,7 +217,8 @@ class RouteeClient:
         Raises `InvalidFlow` for an argument without a usable id, before any request is made; `NotFound` for an id that
         Routee does not know; and `NotSent`, `Rejected` or `NoResponse` as every read call. All are safe to repeat.
         """
-        return await self._read_api.track(*resolve_target("track", message, endpoint))
+        tracking_id, endpoint = resolve_target("track", message, endpoint)
+        return await self._read_api.track(tracking_id, endpoint, by_id=isinstance(message, str))
 
     @overload
     async def wait(
@@ -249,8 +257,8 @@ class RouteeClient:
 
         - `message`, `endpoint`: as for `track`.
         - `timeout`: how long to wait, a `timedelta` or a number of seconds.
-        - `until`: a condition on the record, instead of `record.final`. If a final flow does not satisfy it, polling
-          continues until the timeout.
+        - `until`: a condition on the record, instead of `record.final`; a plain function, not an async one. If a final
+          flow does not satisfy it, polling continues until the timeout. What it raises is raised.
 
         Routee is polled often at first and after each ttl of the receipt, and seldom in between. All waits for one flow
         share its polls, and all waits of an event loop share the rate `Config.poll_rate`. A callback passed to `notify`
@@ -265,9 +273,10 @@ class RouteeClient:
         `ClientClosed`. Polls without a response are repeated.
         """
         tracking_id, endpoint = resolve_target("wait", message, endpoint)
+        check_predicate(until)
         record: FlowRecord | OtpRecord | ViberOtpRecord = await self._pollers.for_running_loop().wait(
             tracking_id,
-            functools.partial(self._read_api.track, tracking_id, endpoint),
+            functools.partial(self._read_api.track, tracking_id, endpoint, by_id=isinstance(message, str)),
             schedule_for(message),
             accepted=not isinstance(message, str),
             timeout=timeout_seconds(timeout),
@@ -394,6 +403,13 @@ class RouteeClient:
         """
         await self._pollers.aclose()
         await self._transport.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} cannot be copied or pickled, because it holds connections and a token: share the "
+            "client itself, make another one from it with with_options(), and in another process make one there, with "
+            "from_env() for example"
+        )
 
     async def __aenter__(self) -> Self:
         self._transport.reopen()

@@ -24,8 +24,8 @@ _log = logging.getLogger("routee_failover")
 
 
 def _without_body(result: AttemptResult) -> AttemptResult:
-    """Return the result with an empty response body: a body may quote the message, or hold a token."""
-    response = result.response
+    """Return the result with an empty response body, which may quote the message or hold a token, and without cause."""
+    response, result = result.response, result if result.cause is None else attrs.evolve(result, cause=None)
     return result if response is None else attrs.evolve(result, response=attrs.evolve(response, body=b""))
 
 

@@ -38,6 +38,8 @@ class AttemptResult(ValueObject):
     - `permanent`: another attempt would end the same way.
     - `bytes_written`: bytes, head and body, that were passed to the connection; 0 with a `Config.session_factory`,
       where they are not counted.
+    - `cause`: the failure was one of this process and not of the connection: a copy of the exception without frames, in
+      which digits and secrets are masked. Events do not hold it.
     - `stale_connection`: the pooled connection could not be used any more, because the server had closed it or
       unsolicited data had come on it; nothing was written.
     """
@@ -48,6 +50,7 @@ class AttemptResult(ValueObject):
     permanent: bool = False
     bytes_written: int = 0
     stale_connection: bool = False
+    cause: Exception | None = attrs.field(default=None, repr=False, hash=False)
 
     @property
     def summary(self) -> str:

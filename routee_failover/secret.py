@@ -5,8 +5,10 @@ Every other module may import this one; it imports no other module of the packag
 
 import functools
 import hmac
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast, final
 from urllib.parse import urlsplit
 
@@ -191,3 +193,55 @@ def scrub_traceback(function: Callable[_P, _R]) -> Callable[_P, _R]:
         raise scrubbed
 
     return call
+
+
+def drop_frames(error: BaseException) -> None:
+    """Drop the frames that a handled error holds, and its causes with theirs.
+
+    Errors of aiohttp's parser refer to each other through them, and so keep the message until a garbage collector runs.
+    """
+    following: BaseException | None = error
+    while following is not None:
+        error, following = following, following.__cause__ or following.__context__
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+
+
+def safe_copy(error: Exception, secrets: Iterable[str]) -> Exception:
+    """Return a copy of an exception that may be chained and logged, with its nearest built-in class.
+
+    Frames, arguments and attributes of an exception may hold a message. The copy has its text alone, in which secrets
+    and numbers are masked, and a note of where it was raised.
+    """
+    text = str(error.args[0]) if len(error.args) == 1 else str(error)
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    copy = _with_text(error, _numbers.sub(MASK, text)[:_MAX_TEXT_LENGTH])
+    places = [*_raised_at(error.__traceback__)]
+    notes = [f"raised at {' < '.join(reversed(places))}"] if places else getattr(error, "__notes__", ())
+    for note in notes:
+        copy.add_note(note)
+    return copy
+
+
+def _with_text(error: Exception, text: str) -> Exception:
+    for kind in type(error).__mro__[:-2]:
+        if kind.__module__ == "builtins":
+            prefix = "" if kind is type(error) else f"{type(error).__name__}: "
+            with suppress(TypeError):  # a group of exceptions cannot be made without the exceptions in it
+                copy: Exception = cast("Any", kind).__new__(kind)
+                copy.args = (prefix + text,)
+                if text in str(copy):  # UnicodeError has a text of its own, made of what it could not encode
+                    return copy
+    return Exception(f"{type(error).__name__}: {text}")
+
+
+_numbers = re.compile(r"[0-9](?:[\s.-]?[0-9]){3,}")
+"""Digits that may be a code or a part of a phone number."""
+_MAX_TEXT_LENGTH = 300
+
+
+def _raised_at(trace: TracebackType | None) -> Iterator[str]:
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        yield f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
+        trace = trace.tb_next

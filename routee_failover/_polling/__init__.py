@@ -2,12 +2,13 @@
 
 from .per_loop import PerLoopPollers
 from .schedule import PollSchedule
-from .wait_arguments import Timeout, is_final, schedule_for, timeout_seconds, tracking_ids_of
+from .wait_arguments import Timeout, check_predicate, is_final, schedule_for, timeout_seconds, tracking_ids_of
 
 __all__ = [
     "PerLoopPollers",
     "PollSchedule",
     "Timeout",
+    "check_predicate",
     "is_final",
     "schedule_for",
     "timeout_seconds",

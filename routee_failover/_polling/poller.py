@@ -13,7 +13,19 @@ from typing import Any
 
 import attrs
 
-from ..errors import ClientClosed, NoResponse, NotFound, NotSent, Rejected, RouteeError, TokenUnavailable, WaitTimeout
+from .._hooks import IS_ASYNC, is_awaitable
+from ..errors import (
+    ClientClosed,
+    InvalidFlow,
+    NoResponse,
+    NotFound,
+    NotSent,
+    Problem,
+    Rejected,
+    RouteeError,
+    TokenUnavailable,
+    WaitTimeout,
+)
 from .recent_callbacks import RecentCallbacks
 from .schedule import PollSchedule
 
@@ -41,6 +53,8 @@ class _PendingWait:
             return
         try:
             reached = self.until(record)
+            if reached is not True and reached is not False and is_awaitable(reached):
+                raise InvalidFlow("wait", [Problem(("until",), IS_ASYNC)])  # noqa: TRY301
         except Exception as error:  # noqa: BLE001  # the caller's predicate: its error is passed on to the caller
             self.future.set_exception(error)
             return

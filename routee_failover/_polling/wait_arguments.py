@@ -3,6 +3,7 @@
 import math
 from datetime import timedelta
 
+from .._hooks import hook_problem
 from ..errors import InvalidFlow, Problem
 from ..records import FlowReceipt, FlowRecord, OtpReceipt, OtpRecord, ViberOtpReceipt, ViberOtpRecord
 from .schedule import PollSchedule
@@ -32,6 +33,13 @@ def tracking_ids_of(record: FlowRecord | OtpRecord | ViberOtpRecord) -> tuple[st
 def is_final(record: FlowRecord | OtpRecord | ViberOtpRecord) -> bool:
     """Return whether a record is final: the default predicate of `wait`."""
     return record.final
+
+
+def check_predicate(until: object) -> None:
+    """Raise `InvalidFlow` unless `until` is `None` or can be called without `await`."""
+    problem = None if until is None else hook_problem(until)
+    if problem is not None:
+        raise InvalidFlow("wait", [Problem(("until",), problem)])
 
 
 def timeout_seconds(timeout: Timeout) -> float:

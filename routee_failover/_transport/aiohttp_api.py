@@ -12,6 +12,7 @@ from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
     ClientConnectorError,
+    ClientError,
     ClientHttpProxyError,
     ClientOSError,
     ClientPayloadError,
@@ -32,7 +33,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 _MAX_INTERIM_RESPONSES = 16
@@ -116,7 +117,7 @@ def start_response(connection: Connection) -> asyncio.Transport | None:
     return None if protocol.should_close else transport  # what it held back may have been parsed only now
 
 
-async def read_head(connection: Connection) -> tuple[int, Mapping[str, str], bool, StreamReader]:
+async def read_head(connection: Connection) -> tuple[int, CIMultiDictProxy[str], bool, StreamReader]:
     """Return status and headers of the response, whether the server closes after it, and its body to read."""
     protocol = connection.protocol
     if protocol is None:

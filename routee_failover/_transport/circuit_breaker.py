@@ -50,7 +50,7 @@ class CircuitStateMachine:
     A response below 500 counts as a success, even a rejection: it is about the request, and shows that Routee is
     reachable. An attempt that may have been sent and got no response counts as neither success nor failure, because
     Routee may have accepted it; nor does one that met a stale pooled connection, because that was open once and says
-    nothing about Routee now.
+    nothing about Routee now, or one that failed in this process.
 
     `reason` says in one line what opened the circuit, or how the last probe failed. An instance belongs to one event
     loop.
@@ -96,10 +96,10 @@ class CircuitStateMachine:
     def record_probe(self, now: float, result: AttemptResult | None) -> None:
         """Apply the result of a probe: a success closes the circuit, a failure opens it again for twice as long.
 
-        None (the probe was cancelled) and a stale pooled connection prove nothing: the next probe is due at once. A
-        probe without a response is a failure.
+        None (the probe was cancelled), a stale pooled connection and a failure of this process prove nothing: the next
+        probe is due at once. A probe without a response is a failure.
         """
-        if result is None or result.stale_connection:
+        if result is None or (_failed(result) is None and not result.may_have_been_sent):
             self.state = CircuitState.OPEN
         elif _failed(result) is False:
             self._close()
@@ -134,7 +134,7 @@ def _failed(result: AttemptResult) -> bool | None:
     """Return whether an attempt counts as a failure of Routee; None if it counts as neither failure nor success."""
     if result.response is not None:
         return 500 <= result.response.status < 600
-    return None if result.may_have_been_sent or result.stale_connection else True
+    return None if result.may_have_been_sent or result.stale_connection or result.cause is not None else True
 
 
 class CircuitBreaker:

@@ -4,12 +4,15 @@ The line is always our own text: that of a library's exception may quote what wa
 whether anything was sent depends on how far the attempt got.
 """
 
+import contextlib
 import os
 import re
 import ssl
 from collections.abc import Mapping
 
+from .._local_failures import local_failure
 from ..outcomes import AttemptResult
+from ..secret import safe_copy
 from . import aiohttp_api as aiohttp
 from .attempt import Attempt, CancelReason
 
@@ -51,28 +54,28 @@ _CANCEL_REASONS = {
 def failed_result(attempt: Attempt, error: BaseException | None = None) -> AttemptResult:
     """Return the result of an attempt that ended without a response: cancelled, or by an error."""
     failure = error if isinstance(error, Exception) else None
+    cause: Exception | None = None
     if attempt.cancel_reason is CancelReason.TIMEOUT:
         reason = f"no {'response' if attempt.may_have_been_sent else 'connection'} within total_timeout"
     elif failure is None or attempt.cancel_reason is not None:
         reason = _CANCEL_REASONS[attempt.cancel_reason]
     else:
-        try:
-            reason = _failure_reason(failure, attempt)
-        except Exception:  # noqa: BLE001  # an error made by other code may lack what aiohttp's own ones have
-            reason = f"the connection failed ({type(failure).__name__})"
+        reason, is_local = _explain(failure, attempt)
+        shown = getattr(failure, "os_error", failure)
+        cause = safe_copy(shown, attempt.headers.mapping.values()) if is_local else None
     permanent, stale = failure is not None and _is_permanent(failure), isinstance(failure, StaleConnection)
-    return AttemptResult(attempt.may_have_been_sent, None, reason, permanent, attempt.bytes_written, stale)
+    return AttemptResult(attempt.may_have_been_sent, None, reason, permanent, attempt.bytes_written, stale, cause)
 
 
-def drop_frames(error: BaseException) -> None:
-    """Drop the frames that a handled error holds, and its causes with theirs.
-
-    Errors of aiohttp's parser refer to each other through them, and so keep the message until a garbage collector runs.
-    """
-    following: BaseException | None = error
-    while following is not None:
-        error, following = following, following.__cause__ or following.__context__
-        error.__traceback__ = error.__cause__ = error.__context__ = None
+def _explain(error: Exception, attempt: Attempt) -> tuple[str, bool]:
+    """Return the failure reason, and whether it is this process that failed and not the connection."""
+    if reason := local_failure(getattr(error, "os_error", error)):
+        return reason, True
+    with contextlib.suppress(Exception):  # an error made by other code may lack what aiohttp's own ones have
+        reason = _failure_reason(error, attempt)
+    if reason or isinstance(error, OSError | EOFError | aiohttp.ClientError):
+        return reason or f"the connection failed ({type(error).__name__})", False
+    return f"an unexpected {type(error).__name__} was raised in this process", True
 
 
 def _is_permanent(error: Exception) -> bool:
@@ -83,7 +86,7 @@ def _is_permanent(error: Exception) -> bool:
 
 
 def _failure_reason(error: Exception, attempt: Attempt) -> str:
-    """Return the failure reason in one line that quotes nothing of the request or the response."""
+    """Return the failure reason in one line that quotes nothing of the request or response; empty for any other."""
     through_proxy = attempt.headers.proxied and not attempt.may_have_been_sent
     match error:
         case aiohttp.ClientConnectorDNSError():
@@ -106,7 +109,7 @@ def _failure_reason(error: Exception, attempt: Attempt) -> str:
             return "the response of the proxy is not valid HTTP"
         case _:
             reasons = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
-            return next(reasons, "") or tls_alert_reason(error) or f"the connection failed ({type(error).__name__})"
+            return next(reasons, "") or tls_alert_reason(error)
 
 
 def _os_reason(error: OSError) -> str:

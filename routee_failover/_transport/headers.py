@@ -2,13 +2,11 @@
 
 import functools
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from .._retry_after import parse_retry_after
 from ..config import Config
 from ..outcomes import Response
 from ..secret import Secret
@@ -18,8 +16,6 @@ CLOSE_MARGIN = 1.0
 """Seconds by which a connection is dropped before its server closes it: time for a request in transit to arrive."""
 MIN_IDLE_TIMEOUT = 0.5
 """Lower bound in seconds for how long an idle connection is kept."""
-MAX_RETRY_AFTER = 86_400.0
-"""Upper bound in seconds of a `Retry-After` header."""
 
 _timeout = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})(?![0-9])", re.IGNORECASE).search
 _has_control_character = re.compile("[\r\n\0]").search
@@ -74,25 +70,19 @@ def announced_idle_timeout(header: str) -> float | None:
 
 
 def read_response(
-    status: int, headers: Mapping[str, str], body: bytes, connector: BaseConnector | None, *, may_be_unsolicited: bool
+    status: int,
+    headers: CIMultiDictProxy[str],
+    body: bytes,
+    connector: BaseConnector | None,
+    *,
+    may_be_unsolicited: bool,
 ) -> Response:
     """Return a response, with the pause that it asks for; the pool keeps idle connections no longer than it says."""
     if "Keep-Alive" in headers:
         seconds = announced_idle_timeout(headers["Keep-Alive"])
         if seconds is not None:
             shorten_idle_timeout(connector, seconds)
-    retry_after = parse_retry_after(headers["Retry-After"]) if "Retry-After" in headers else None
+    retry_after = None
+    if "Retry-After" in headers:
+        retry_after = parse_retry_after(headers.getall("Retry-After"), headers.get("Date"))
     return Response(status, body, retry_after, may_be_unsolicited)
-
-
-def parse_retry_after(header: str) -> float | None:
-    """Return the seconds of a `Retry-After` header, in either documented form (seconds or a date); None if invalid."""
-    try:
-        if header.strip().isdigit():
-            seconds = float(header)
-        else:
-            time = parsedate_to_datetime(header)
-            seconds = ((time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(0.0, seconds), MAX_RETRY_AFTER)

@@ -9,8 +9,9 @@ import math
 from collections.abc import Awaitable, Callable
 
 from ..outcomes import AttemptResult
+from ..secret import drop_frames
 from .attempt import Attempt, AttemptCancelled, CancelReason
-from .failure_reasons import drop_frames, failed_result
+from .failure_reasons import failed_result
 
 _CANCELLATION_TIMEOUT = 1.0
 """Seconds that the tasks of cancelled attempts have to end: a middleware may swallow its cancellation."""

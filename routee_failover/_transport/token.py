@@ -78,7 +78,7 @@ class TokenSource:
             raise ClientClosed("the client was closed while the message waited for a token; nothing was sent")
         error = pending.exception()
         if isinstance(error, TokenUnavailable):
-            raise TokenUnavailable(str(error), status=error.status)
+            raise TokenUnavailable(str(error), status=error.status) from error.__cause__
         return pending.result()
 
     def _start(self) -> asyncio.Task[Secret]:

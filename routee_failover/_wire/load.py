@@ -21,8 +21,10 @@ from ..flows import (
     VoiceRecipient,
 )
 from ..flows.durations import DurationRange
+from ..flows.endpoint import endpoint_problem
 from ..flows.extensible import ExtensibleModel
 from ..flows.flow import FLOWS_BY_STEP, join_flow_names
+from ..flows.keyword_hints import key_hint
 from ..flows.model_validation import Invalid, type_name
 from ..flows.validators import OBJECT_TYPES, as_integer
 from ..secret import scrub_traceback
@@ -169,7 +171,7 @@ def _make_loader(
             slips = {key: near for key in template_fields if (near := intended_key(key, known)) is not None}
             problems += [Problem((_printable(key),), f"unknown key; did you mean {slips[key]}?") for key in slips]
             template_fields = {key: item for key, item in template_fields.items() if key not in slips}
-            problems += [Problem((_printable(key),), _unknown_key(key, loaders, cls.closed_reason)) for key in extra]
+            problems += [Problem((_printable(key),), _unknown_key(cls, key, loaders)) for key in extra]
         elif extra:
             arguments["extra"] = extra
         if template_fields:
@@ -195,13 +197,11 @@ def _api_path(path: tuple[str | int, ...], api_names: Mapping[str, str]) -> tupl
     return path[1:] if first is None else (first, *path[1:])
 
 
-def _unknown_key(key: str, known: Mapping[str, object], closed_reason: str | None) -> str:
-    import difflib  # noqa: PLC0415  # needed for misspelled keys only
-
-    close = difflib.get_close_matches(key, known, n=1)
-    if close:
-        return f"unknown key; did you mean {close[0]}?"
-    return closed_reason or 'unknown key; extra="keep" sends such keys as they are'
+def _unknown_key(cls: type[ExtensibleModel], key: str, known: Mapping[str, object]) -> str:
+    hint = key_hint(cls.__name__, key, known.keys())
+    if hint is None and cls.closed_reason is not None:
+        return cls.closed_reason
+    return "unknown key; " + (hint or 'extra="keep" sends such keys as they are')
 
 
 def _printable(key: str) -> str:
@@ -266,7 +266,7 @@ def load_flow(
     their `order`; on the standard and the transactional endpoint it may be missing or equal.
     """
     if endpoint not in _ENDPOINTS:
-        raise InvalidFlow("load_flow", [Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}")])
+        raise InvalidFlow("load_flow", [Problem(("endpoint",), endpoint_problem(endpoint))])
     if extra not in ("refuse", "keep"):
         raise InvalidFlow("load_flow", [Problem(("extra",), "must be refuse or keep")])
     converter = lenient_converter if extra == "keep" else strict_converter

@@ -24,7 +24,9 @@ def read_token(result: AttemptResult) -> AccessToken:
     """Return the token in the result of a token request. Raises `TokenUnavailable`."""
     response = result.response
     if response is None:
-        raise TokenUnavailable(f"no access token could be obtained: {result.reason}; nothing was sent")
+        raise TokenUnavailable(
+            f"no access token could be obtained: {result.reason}; nothing was sent"
+        ) from result.cause
     if response.status != 200:
         reason = f"Routee's token service answered {response.status}"
         if response.status == 401:

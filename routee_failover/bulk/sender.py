@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .._send_all import RateLimiter
+from .._validators import check_hook
 from ..client import RouteeClient
 from ..errors import InvalidConfig, LedgerError, RouteeError
 from ..ledger import Ledger, StateCounts
@@ -45,7 +46,8 @@ class BulkSender:
     messages that were in flight are UNKNOWN until they are reconciled. The source supplies texts and PINs again; the
     ledger holds none.
 
-    A sender belongs to one event loop. `on_invalid_row` is called for every row that cannot be sent.
+    A sender belongs to one event loop. `on_invalid_row` is called for every row that cannot be sent; it must
+    not be async.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class BulkSender:
         *,
         on_invalid_row: InvalidRowHandler | None = None,
     ) -> None:
+        if on_invalid_row is not None:
+            check_hook("on_invalid_row", on_invalid_row)
         self._routee = routee
         self._ledger = ledger
         self._settings = settings or BulkSettings()

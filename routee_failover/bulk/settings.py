@@ -2,11 +2,18 @@
 
 from collections.abc import Container
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
-from .._validators import check_bool, check_fraction, check_positive_duration, check_positive_int, check_rate
+from .._validators import (
+    check_bool,
+    check_fraction,
+    check_hook,
+    check_positive_duration,
+    check_positive_int,
+    check_rate,
+)
 from .._value_object import ValueObject
 from ..errors import InvalidConfig
 from ..webhooks import CallbackSigner
@@ -54,6 +61,7 @@ def _check_suppression(_settings: object, attribute: "attrs.Attribute[Any]", val
             f"{attribute.name} must be a SuppressionList, which checks each number (SuppressionList.read(path) or "
             "SuppressionList(numbers)), or an object of your own with __contains__"
         )
+    check_hook(f"the __contains__ method of {attribute.name}", cast("Any", value).__contains__)
 
 
 @attrs.frozen(kw_only=True, slots=False, eq=False, repr=False)

@@ -5,12 +5,15 @@ fails, the constructor deletes all of its arguments before it raises, so that no
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from ..secret import scrub_traceback
+
+MISSING = object()
+"""Value of a required field that was not given."""
 
 
 def generate_init(
@@ -18,15 +21,18 @@ def generate_init(
     fields: Sequence["attrs.Attribute[Any]"],
     field_validators: Mapping[str, Callable[[Any], object]],
     model_validators: Sequence[tuple[Callable[[Any], object], str | None]],
-    make_error: Callable[[object], Exception],
+    make_error: Callable[[object, Iterable[str]], Exception],
 ) -> Callable[..., None]:
     """Return an `__init__` that sets the fields, or raises what `make_error` makes of the invalid object.
+
+    `make_error` also gets the unknown keywords; a required field that was not given is `MISSING`, which no
+    validator accepts. The constructor takes such a call itself, because Python's own error could give no hint.
 
     A validator returns `None` for what is valid. A model validator that is paired with a field name runs only if that
     field is given.
     """
     # 1. The names that the generated source refers to, and its lines.
-    namespace: dict[str, Any] = {"make_error": make_error}
+    namespace: dict[str, Any] = {"make_error": make_error, "missing": MISSING}
     parameters: list[str] = []
     conversions: list[str] = []
     conditions: list[str] = []
@@ -39,9 +45,9 @@ def generate_init(
             field_validators[name],
             field.converter,
         )
-        parameters.append(f"{name}=default_{name}" if optional else name)
+        parameters.append(f"{name}=default_{name}" if optional else f"{name}=missing")
         if field.converter is not None:
-            guard = f"if {name} is not default_{name}: " if optional else ""
+            guard = f"if {name} is not {f'default_{name}' if optional else 'missing'}: "
             conversions.append(f"{guard}{name} = convert_{name}({name})")
         conditions.append((f"{name} is default_{name} or " if optional else "") + f"validate_{name}({name}) is None")
     # 3. One condition for each model validator.
@@ -54,14 +60,14 @@ def generate_init(
     # 4. The source, which is compiled and executed.
     field_names = [field.name for field in fields]
     source = [
-        f"def __init__(self, *, {', '.join(parameters)}):",
+        f"def __init__(self, *, {', '.join(parameters)}, **unknown):",
         *(f"    {line}" for line in conversions),
         "    attributes = self.__dict__",  # one dict of a class shares its keys, unlike a new dict that replaces it
         *(f"    attributes[{name!r}] = {name}" for name in field_names),
-        f"    if ({') and ('.join(conditions)}):",
+        f"    if not unknown and ({') and ('.join(conditions)}):",
         "        return",
-        "    error = make_error(self)",
-        f"    del self, attributes, {', '.join(field_names)}",
+        "    error = make_error(self, list(unknown))",
+        f"    del self, attributes, unknown, {', '.join(field_names)}",
         "    raise error",
     ]
     exec(compile("\n".join(source), f"<constructor of {class_name}>", "exec"), namespace)  # noqa: S102  # made of field names alone

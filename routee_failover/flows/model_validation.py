@@ -14,7 +14,8 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 import attrs
 
 from ..errors import InvalidFlow, Problem
-from ._init_codegen import generate_init, generate_on_first_use
+from ._init_codegen import MISSING, generate_init, generate_on_first_use
+from .keyword_hints import keyword_hint
 
 ValidationResult = str | list[Problem] | None
 """Result of a validator: `None` for a valid value, a reason, or (for a value with parts) the problems of its parts."""
@@ -151,6 +152,19 @@ def _find_problems(
             yield from [Problem((), reason)] if isinstance(reason, str) else reason
 
 
+def _call_problem(
+    cls: type, fields: "Iterable[attrs.Attribute[Any]]", unknown: Iterable[str], missing: Iterable[str]
+) -> str | None:
+    """Return why a call of a constructor is none, as Python says it, with a hint for each unknown keyword."""
+    call = f"{cls.__qualname__}.__init__()"
+    names = {api_name(field): field.name for field in fields}
+    for keyword in unknown:
+        hint = keyword_hint(cls.__name__, keyword, names)
+        return f"{call} got an unexpected keyword argument {keyword[:60]!a}: {hint}"
+    quoted = ", ".join(f"'{name}'" for name in missing)
+    return f"{call} missing required keyword arguments: {quoted}" if quoted else None
+
+
 def validated(cls: _T) -> _T:
     """Give an attrs class a constructor that raises one `InvalidFlow` with every problem and retains no value.
 
@@ -167,7 +181,11 @@ def validated(cls: _T) -> _T:
             (cast("Validator", member), member.when_given) for member in members if hasattr(member, "when_given")
         ]
 
-        def make_error(instance: object) -> InvalidFlow:
+        def make_error(instance: object, unknown: Iterable[str]) -> Exception:
+            missing = [field.name for field in fields if getattr(instance, field.name) is MISSING]
+            problem = _call_problem(cls, fields, unknown, missing)
+            if problem is not None:
+                return TypeError(problem)
             methods = [method for method, _ in model_validators]
             return InvalidFlow(cls.__name__, _find_problems(instance, fields, field_validators, methods))
 

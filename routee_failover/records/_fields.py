@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
-from .record import JsonObject
+from .record import REPLACEMENT_CHARACTER, JsonObject
 from .statuses import OpenEnum
 
 _E = TypeVar("_E", bound=OpenEnum)
@@ -25,9 +25,9 @@ def get_str(data: JsonObject, key: str) -> str | None:
 
 
 def get_required_str(data: JsonObject, key: str) -> str:
-    """Return the text under a key. Raises `ValueError` if there is none."""
+    """Return the text under a key. Raises `ValueError` if there is none, or if a part of it could not be read."""
     value = data.get(key)
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and REPLACEMENT_CHARACTER not in value:
         return value
     raise ValueError(f"has no {key}")
 

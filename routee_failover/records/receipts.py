@@ -101,7 +101,7 @@ class FlowReceipt(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Read the receipt from a response; raises `ValueError` if it has no tracking id."""
+        """Read the receipt from a response; raises `ValueError` if it has no usable tracking id."""
         return cls(
             tracking_id=get_required_str(data, "trackingId"),
             flow_kind=get_enum(FlowKind, data, "flowKind"),
@@ -144,7 +144,7 @@ class OtpReceipt(Record):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Read the receipt from a response; raises `ValueError` if it has no flow id."""
+        """Read the receipt from a response; raises `ValueError` if it has no usable flow id."""
         return cls(
             flow_id=get_required_str(data, flow_id_key(data)),
             status=get_enum(FlowStatus, data, "status"),

@@ -11,6 +11,9 @@ from ..secret import MASK, SecretMapping
 
 JsonObject = Mapping[str, Any]
 
+REPLACEMENT_CHARACTER = "\ufffd"
+"""Replaces an invalid byte, or half of a surrogate pair, in decoded text. An id that contains it is not the real id."""
+
 
 def _as_secret_mapping(data: JsonObject) -> SecretMapping:
     return SecretMapping.wrap(data) if isinstance(data, dict) else SecretMapping(data)

@@ -5,15 +5,21 @@ handler may take longer. A handler that fails affects neither other handlers nor
 """
 
 import asyncio
-import functools
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar, cast
 
 import attrs
 
-from .._validators import as_tuple, callable_name, check_observers, check_positive_duration, check_positive_int
+from .._hooks import is_coroutine_function
+from .._validators import (
+    as_tuple,
+    callable_name,
+    check_hook,
+    check_observers,
+    check_positive_duration,
+    check_positive_int,
+)
 from ..errors import InvalidConfig
 from ..events import CallbackDropped, HandlerFailed, LoggingObserver, Observer, ObserverGroup
 from ..records import FlowRecord, InboundMessage, OtpRecord, ViberOtpRecord
@@ -38,11 +44,9 @@ def _check_callable(_inbox: object, attribute: "attrs.Attribute[Any]", value: ob
         raise InvalidConfig(f"{attribute.name} must be a callable with one parameter, the record")
 
 
-def _is_async(handler: object) -> bool:
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    call_method = getattr(handler, "__call__", None)  # noqa: B004  # inspected, not called
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call_method)
+def _check_notify(inbox: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    _check_callable(inbox, attribute, value)
+    check_hook(attribute.name, value)
 
 
 @attrs.define(kw_only=True, slots=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
@@ -69,7 +73,7 @@ class CallbackInbox:
     """
 
     notify: Callable[[Any], object] | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_check_callable)
+        default=None, validator=attrs.validators.optional(_check_notify)
     )
     """Called with each new `FlowRecord`, `OtpRecord` or `ViberOtpRecord`, before it is dispatched, `routee.notify` for
     example. It must not block."""
@@ -284,7 +288,7 @@ class CallbackInbox:
     # --- tasks, waiters, observers
 
     def _add_handler(self, kind: str, handler: Handler) -> None:
-        if not _is_async(handler):
+        if not is_coroutine_function(handler):
             raise InvalidConfig(
                 f"{callable_name(handler)} must be an async def: any other function would block every callback"
             )

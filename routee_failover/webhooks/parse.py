@@ -7,12 +7,12 @@ fields are read as leniently as in every record.
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
-from .._wire.json_codec import decode
+from .._wire.json_codec import as_json_value, decode
 from ..errors import InvalidCallback
 from ..records import FlowRecord, InboundMessage, OtpRecord, ViberOtpRecord
 from ..records._fields import flow_id_key
 from ..records._message_status import read_status
-from ..records.record import MAX_DEPTH, JsonObject
+from ..records.record import MAX_DEPTH, REPLACEMENT_CHARACTER, JsonObject
 from ..secret import scrub_traceback
 from .event import AnyCallback
 
@@ -44,6 +44,8 @@ def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any
     (https://docs.routee.net/docs/failover-callbacks, https://docs.routee.net/docs/viber-inbound-messages,
     https://docs.routee.net/reference/viber-otp-request). Both generations of Routee's pages are supported, and fields
     that Routee adds are kept in the record's `raw`.
+
+    JSON is read leniently: half an emoji or an invalid byte becomes U+FFFD, and a byte order mark is skipped.
     """
     return parse_body(body).record
 
@@ -87,7 +89,7 @@ def _raise_invalid(reason: str) -> NoReturn:
 def _decode(body: object) -> dict[str, Any]:
     if isinstance(body, str):
         # Each character takes at least one byte: a text that is too long need not be encoded to find that out.
-        body = body[: MAX_CALLBACK_SIZE + 1].encode("utf-8", "surrogatepass")
+        body = as_json_value(body[: MAX_CALLBACK_SIZE + 1]).encode()
     if not isinstance(body, bytes | bytearray | memoryview):
         raise InvalidCallback(f"a callback is bytes, text or a mapping, not {type(body).__name__}")
     if memoryview(body).nbytes > MAX_CALLBACK_SIZE:
@@ -131,24 +133,14 @@ def _copy(body: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
                 _raise_invalid("not all of its keys are text")
-            return {key: copy(item, depth + 1) for key, item in value.items()}
+            return {as_json_value(key): copy(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [copy(item, depth + 1) for item in cast("list[Any]", value)]
-        if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
-            return _as_float(value)
         if value is not None and not isinstance(value, str | int | float):
             _raise_invalid(f"JSON cannot represent a {type(value).__name__}")
-        return value
+        return as_json_value(value)
 
     return cast("dict[str, Any]", copy(body, 0))
-
-
-def _as_float(value: int) -> float:
-    """Return a number beyond 64 bits as the JSON decoder reads it."""
-    try:
-        return float(value)
-    except OverflowError:
-        _raise_invalid("it has a number that is too large")
 
 
 def _flow_id(payload: JsonObject, key: str, entries_key: str) -> str:
@@ -165,7 +157,14 @@ def _flow_id(payload: JsonObject, key: str, entries_key: str) -> str:
 
 def _id(payload: JsonObject, key: str) -> str:
     value = payload.get(key)
-    # Ids are logged, and kept for deduplication: they must be short, and must not contain control characters.
-    if not isinstance(value, str) or not value or len(value) > MAX_ID_LENGTH or not value.isprintable():
+    # Ids are logged, and kept for deduplication: they must be short, and must not contain control characters. Two ids
+    # could be the same once what is no text in them was replaced.
+    if (
+        not isinstance(value, str)
+        or not value
+        or len(value) > MAX_ID_LENGTH
+        or not value.isprintable()
+        or REPLACEMENT_CHARACTER in value
+    ):
         _raise_invalid(f"{key} is not a text of 1 to {MAX_ID_LENGTH} printable characters")
     return value

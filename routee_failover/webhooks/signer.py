@@ -15,7 +15,7 @@ from typing import Any, NoReturn, Self
 
 import attrs
 
-from .._validators import check_callback_url, check_positive_duration, strip_trailing_slash
+from .._validators import check_callback_url, check_hook, check_positive_duration, strip_trailing_slash
 from .._value_object import ValueObject
 from ..errors import InvalidConfig, InvalidFlow, Problem
 from ..secret import Secret, mask_value, scrub_traceback
@@ -50,6 +50,7 @@ def _check_keys(_signer: object, _attribute: "attrs.Attribute[Any]", keys: objec
 def _check_clock(_signer: object, _attribute: "attrs.Attribute[Any]", clock: object) -> None:
     if not callable(clock):
         raise InvalidConfig("clock must be a callable that returns the seconds since 1970, such as time.time")
+    check_hook("clock", clock)
 
 
 @attrs.frozen(slots=False, eq=False, repr=False)

@@ -183,9 +183,12 @@ async def test_failed_flow_error_quotes_a_long_error_only_in_part(code: int | No
     assert len(caught.value.reason) < 1000
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"ok"', b"{}", b'{"trackingId":""}', b'{"trackingId":5}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b'"ok"', b"{}", b'{"trackingId":""}', b'{"trackingId":5}', b'{"trackingId":"\xff"}'],
+)
 async def test_unreadable_200_raises_delivery_unknown(body: bytes) -> None:
-    """A 200 without a tracking id does not prove a rejection: the message was probably accepted."""
+    """A 200 without a usable tracking id does not prove a rejection: the message was probably accepted."""
 
     async def respond(_request: ReceivedRequest) -> web.StreamResponse:
         return web.Response(body=body)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -88,6 +89,35 @@ async def test_unknown_id_raises_not_found(endpoint: Endpoint) -> None:
     assert caught.value.developer_message
 
 
+HINTS = {
+    Endpoint.STANDARD: "endpoint='otp' or 'viber-otp'",
+    Endpoint.TRANSACTIONAL: "endpoint='otp' or 'viber-otp'",
+    Endpoint.OTP: "endpoint='standard' or 'viber-otp'",
+    Endpoint.VIBER_OTP: "endpoint='standard' or 'otp'",
+}
+
+
+@pytest.mark.parametrize(("endpoint", "hint"), HINTS.items())
+async def test_id_that_is_not_found_names_the_endpoint_and_the_others(endpoint: Endpoint, hint: str) -> None:
+    """An id says nothing about its endpoint: NotFound says which one was asked, and how to ask the others."""
+    async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
+        receipt = await client.send(otp())
+        wrong = receipt.flow_id if endpoint is not Endpoint.OTP else "no-such-id"
+        with pytest.raises(NotFound, match=f"the endpoint {endpoint} was asked: .*{hint}"):
+            await client.track(wrong, endpoint)
+        with pytest.raises(NotFound, match=f"the endpoint {endpoint} was asked: .*{hint}"):
+            await client.wait(wrong, endpoint, timeout=30)
+        assert isinstance(await client.track(receipt.flow_id, "otp"), OtpRecord)
+
+
+async def test_receipt_that_is_not_found_has_no_hint_at_endpoints() -> None:
+    """A receipt knows its endpoint, so that its NotFound says nothing about others."""
+    async with FakeRoutee(always(404)) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(NotFound) as caught:
+            await client.track(FlowRecord.from_dict({"trackingId": "t-1"}))
+    assert "endpoint" not in str(caught.value)
+
+
 @pytest.mark.parametrize("tracking_id", ["a/b", "a?b=c", "a#b", "ä %", "a%2Fb"])
 async def test_id_is_quoted_within_the_path(tracking_id: str) -> None:
     """An id from outside cannot reach another path: whatever it holds is quoted."""
@@ -138,6 +168,49 @@ async def test_unreadable_record_raises_no_response(body: bytes) -> None:
             await client.track("t-1")
     assert caught.value.outcome is Outcome.UNKNOWN
     assert "html" not in shown(caught.value)
+
+
+SLIPS = [
+    rb'{"trackingId":"t-1","status":"Succeeded","messages":[{"type":"Sms","body":"see you \ud83d"}]}',
+    b'\xef\xbb\xbf{"trackingId":"t-1","status":"Succeeded"}',
+    b'{"trackingId":"t-1","status":"Succeeded","name":"Ren\xe9"}',
+    b'{"trackingId":"t-1","status":"Succeeded","price":NaN,"rate":1e999}',
+    '{"trackingId":"t-1","status":"Succeeded"}'.encode("utf-16"),
+]
+
+
+@pytest.mark.parametrize("body", SLIPS, ids=["half an emoji", "BOM", "Latin-1", "NaN", "UTF-16"])
+async def test_response_with_a_slip_in_its_json_is_a_receipt_and_a_record(body: bytes) -> None:
+    """Half an emoji, an invalid byte, NaN or a byte order mark hides neither an acceptance nor the end of a wait."""
+
+    async def respond(request: ReceivedRequest) -> web.StreamResponse:
+        return web.Response(body=body, content_type="application/json")
+
+    async def token(_request: ReceivedRequest) -> web.StreamResponse:
+        return web.Response(body=b'\xef\xbb\xbf{"access_token":"token-1","scope":"\\ud83d"}')
+
+    async with FakeRoutee(respond, token) as server, RouteeClient(server.config()) as client:
+        receipt = await client.send(standard())
+        assert receipt.tracking_id == "t-1"
+        record = await client.wait(receipt, timeout=30)
+        assert record.status is FlowStatus.SUCCEEDED
+        assert (await client.track("t-1")).raw == record.raw
+    assert server.requests[0].headers["Authorization"] == "Bearer token-1"
+    json.dumps(record.raw, ensure_ascii=False, allow_nan=False).encode()
+    assert pickle.loads(pickle.dumps(record)) == record
+
+
+@pytest.mark.parametrize(("status", "error"), [(400, BadRequest), (404, NotFound)])
+async def test_rejection_with_a_slip_in_its_json_still_says_why(status: int, error: type[Exception]) -> None:
+    """Routee's message is read from a rejection that holds half an emoji, and can be logged."""
+
+    async def respond(_request: ReceivedRequest) -> web.StreamResponse:
+        return web.Response(body=rb'{"code":"4000","developerMessage":"no such id \ud83d"}', status=status)
+
+    async with FakeRoutee(respond) as server, RouteeClient(server.config()) as client:
+        with pytest.raises(error, match="no such id \ufffd") as caught:
+            await client.track("t-1")
+    assert str(caught.value).encode()
 
 
 async def test_templates_that_are_not_json_raise_no_response() -> None:

@@ -88,7 +88,7 @@ ONLY_OBSERVED = {CancelReason.DEADLINE, CancelReason.WITHDRAWN, CancelReason.CAL
 def _reason(
     error: Exception | None, *, written: bool, proxied: bool = False, cancel_reason: CancelReason | None = None
 ) -> str:
-    headers: Any = SimpleNamespace(proxied=proxied)
+    headers: Any = SimpleNamespace(proxied=proxied, mapping={})
     attempt = Attempt(ApiRequest("POST", "/failover"), ROUTEE, headers, 0.0, 1.0, None, 1, 1)  # type: ignore[arg-type]
     attempt.may_have_been_sent, attempt.cancel_reason = written, cancel_reason
     return failed_result(attempt, error).reason
@@ -106,7 +106,9 @@ async def _possible_rows() -> AsyncIterator[Row]:
     for error in OWN_ERRORS_BEFORE:
         yield BEFORE, "", _reason(error, written=False)
     yield AFTER, "", _reason(SafeMessageError(RESPONSE_TOO_LARGE), written=True)
-    yield EITHER, "", _reason(ValueError("canary"), written=True)
+    yield EITHER, "TypeError", _reason(TypeError("canary"), written=True)
+    exhausted = aiohttp.ClientConnectorError(_key(), OSError(errno.EMFILE, "canary"))
+    yield EITHER, "OSError", _reason(exhausted, written=False)
     yield BEFORE, "", _reason(None, written=False, cancel_reason=CancelReason.TIMEOUT)
     for cancel_reason in {None, *CancelReason} - ONLY_OBSERVED:
         yield AFTER, "", _reason(None, written=True, cancel_reason=cancel_reason)

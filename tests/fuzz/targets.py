@@ -24,7 +24,7 @@ RECORD_CLASSES: list[type[Any]] = [
 ]
 _is_known_message = re.compile(
     r"this is not a Routee callback: (it is not JSON|it is not a JSON object|it has more than \d+ bytes"
-    r"|it is nested more than 64 deep|it has more than \d+ values|it has a number that is too large"
+    r"|it is nested more than 64 deep|it has more than \d+ values"
     r"|it has neither trackingId and messages, nor flowId and steps, nor trackingId and the status of a message, "
     r"nor the direction Inbound"
     r"|(messages|steps) is not a list of objects|(messages|steps) has more than 1000 entries|status is not a text"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import aiohttp
 import pytest
 
 from routee_failover import DeliveryUnknown, Outcome, RateLimited, Rejected, RouteeClient
@@ -21,6 +22,7 @@ from .raw_server import (
     GET,
     POST,
     TOKEN_PATH,
+    TOKEN_RESPONSE,
     RawServer,
     Reader,
     RecordingObserver,
@@ -80,6 +82,37 @@ async def test_throttled_message_is_retried_after_the_pause(make_response: Calla
     first, second = arrivals.times
     assert 0.5 < paused.seconds <= 2
     assert second - first >= paused.seconds - EARLY
+
+
+HOUR = 3600.0
+ASKING: dict[str, tuple[Callable[[], list[str]], float]] = {
+    "decimals": (lambda: ["Retry-After: 90.5"], 91.0),
+    "two lines": (lambda: ["Retry-After: 60", "Retry-After: 90"], 90.0),
+    "a list": (lambda: ["Retry-After: 90, 60"], 90.0),
+    "a date, and this clock an hour fast": (lambda: [f"Date: {_in(-HOUR)}", f"Retry-After: {_in(90 - HOUR)}"], 90.0),
+    "a date, and this clock an hour slow": (lambda: [f"Date: {_in(HOUR)}", f"Retry-After: {_in(90 + HOUR)}"], 90.0),
+}
+
+
+@pytest.mark.parametrize("session_factory", [None, aiohttp.ClientSession], ids=["connector", "session"])
+@pytest.mark.parametrize("status", ["429 Slower", "503 Busy"])
+@pytest.mark.parametrize(("headers", "seconds"), ASKING.values(), ids=ASKING)
+async def test_caller_gets_the_pause_that_the_server_asks_for(
+    headers: Callable[[], list[str]], seconds: float, status: str, session_factory: Any
+) -> None:
+    """A rejection has the pause in whole seconds, by the server's clock, however it is written; it is not UNKNOWN."""
+
+    async def handler(reader: Reader, writer: Writer) -> None:
+        while request := await read_request(reader):
+            writer.write(TOKEN_RESPONSE if TOKEN_PATH in request else http(status, b"{}", *headers()))
+
+    async with RawServer(handler) as server:
+        config = server.config(session_factory=session_factory)
+        async with RouteeClient(config) as client:
+            with pytest.raises(Rejected) as caught:
+                await client.send(otp())
+    assert caught.value.retry_after is not None
+    assert seconds <= caught.value.retry_after <= seconds + 1
 
 
 async def test_pause_holds_all_requests_of_the_client() -> None:

@@ -63,7 +63,7 @@ def test_json_value_survives_encode_and_decode(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"<html>847291</html>", b"\xff", b"NaN", b"{'pin': '847291'}", b"[" * 5000], ids=range(7)
+    "body", [b"", b"{", b"<html>847291</html>", b"\xff", b"{'pin': '847291'}", b"[" * 5000], ids=range(6)
 )
 def test_bytes_that_are_not_json_are_a_value_error(body: bytes) -> None:
     """Bytes that are not JSON are a plain ValueError that quotes none of them, and has no other error attached."""

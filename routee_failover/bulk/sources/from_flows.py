@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import cast, overload
 
+from ..._validators import check_hook
 from ...errors import Problem
 from ...flows import AnyFlow, RawFlow
 from ...flows.model_validation import type_name
@@ -21,8 +22,10 @@ def rows_of(flows: Iterable[AnyFlow] | AsyncIterable[AnyFlow], key: Callable[[An
 
     By default the key is the recipient of the first step in E.164 form: one message is sent to each number, however it
     is written. A raw flow has a recipient if all values of its `to` are one phone number; otherwise it needs a key. The
-    rows can be iterated as often as `flows`.
+    rows can be iterated as often as `flows`. Raises `InvalidConfig` for a `key` that is async or not callable.
     """
+    if key is not None:
+        check_hook("key", key)
     key_of = _recipient if key is None else key
     if isinstance(flows, AsyncIterable):
         async_rows = _AsyncFlowRows(flows, key_of)
