@@ -84,7 +84,7 @@ async def test_aclose_ends_a_send_that_waits_for_a_connection() -> None:
         second = asyncio.create_task(client.send(sms()))
         await asyncio.sleep(0.005)
         await client.aclose()
-        with pytest.raises(ClientClosed, match="the client was closed while the message waited for a slot"):
+        with pytest.raises(ClientClosed, match="the client was closed while the message waited; nothing was sent"):
             await second
         assert (await first).tracking_id == "t-1"
         assert len(server.requests) == 1
