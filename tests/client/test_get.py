@@ -29,7 +29,8 @@ async def test_documented_reading_calls_work_by_path() -> None:
     async with Sandbox() as sandbox, RouteeClient(sandbox.config()) as client:
         balance = await client.get("/accounts/me/balance")
         assert balance == (await client.balance()).raw
-        assert await client.get("/failover-otp/otp/templates") == await client.otp_templates()
+        templates = await client.get("/failover-otp/otp/templates")
+        assert templates == [template.raw for template in await client.otp_templates()]
         found = await client.get("/failover-otp/otp/failover", {"limit": 1, "offset": 0})
         assert found == await client.get("/failover-otp/otp/failover?limit=1", {"offset": 0})
 
