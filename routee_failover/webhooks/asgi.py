@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +15,6 @@ from .signer import CallbackSigner
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-
-class _ClientDisconnected(Exception):
-    """The client disconnected before the body was complete: a response would not be read."""
 
 
 class AsgiReceiver:
@@ -63,17 +60,15 @@ class AsgiReceiver:
         if self._core.requires_signature:  # whatever the response: a GET of a valid URL is logged as well
             _redact_path(scope)
         if not isinstance(result, ReceiverResponse):
-            try:
-                body = await self._read(receive)
-            except _ClientDisconnected:
-                self._core.reject_incomplete()
-                return
+            body = await self._read(receive)
             result = body if isinstance(body, ReceiverResponse) else self._core.receive(result, body)
         data = result.text.encode()
         fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data)), **result.headers}
         headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-        await send({"type": "http.response.start", "status": result.status, "headers": headers})
-        await send({"type": "http.response.body", "body": data})
+        # A caller who has left gets a response, too: middlewares log a server error for an application that sends none.
+        with suppress(OSError):  # which a server may raise for a caller who has left
+            await send({"type": "http.response.start", "status": result.status, "headers": headers})
+            await send({"type": "http.response.body", "body": data})
 
     async def _read(self, receive: Receive) -> bytes | ReceiverResponse:
         """Return the body, read in chunks: no more than `max_body_size` bytes are ever held in memory."""
@@ -84,7 +79,7 @@ class AsgiReceiver:
                 while more:
                     message = await receive()
                     if message["type"] != "http.request":
-                        raise _ClientDisconnected
+                        return self._core.reject_incomplete()
                     chunk: bytes = message.get("body", b"")
                     more = message.get("more_body", False)
                     size += len(chunk)
