@@ -10,6 +10,7 @@ from ..secret import MASK
 from .inbox import CallbackInbox
 from .parse import MAX_CALLBACK_SIZE
 from .receiver import ReceiverCore, ReceiverResponse
+from .request_body import BodyTooLarge, UndecodableBody
 from .signer import CallbackSigner
 
 Message = MutableMapping[str, Any]
@@ -60,7 +61,7 @@ class AsgiReceiver:
         if self._core.requires_signature:  # whatever the response: a GET of a valid URL is logged as well
             _redact_path(scope)
         if not isinstance(result, ReceiverResponse):
-            body = await self._read(receive)
+            body = await self._read(receive, _header(scope, b"content-encoding"))
             result = body if isinstance(body, ReceiverResponse) else self._core.receive(result, body)
         data = result.text.encode()
         fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data)), **result.headers}
@@ -70,25 +71,25 @@ class AsgiReceiver:
             await send({"type": "http.response.start", "status": result.status, "headers": headers})
             await send({"type": "http.response.body", "body": data})
 
-    async def _read(self, receive: Receive) -> bytes | ReceiverResponse:
+    async def _read(self, receive: Receive, encoding: str | None) -> bytes | ReceiverResponse:
         """Return the body, read in chunks: no more than `max_body_size` bytes are ever held in memory."""
-        chunks: list[bytes] = []
-        size, more = 0, True
+        more = True
         try:
+            body = self._core.start_body(encoding)
             async with asyncio.timeout(self._core.body_timeout_seconds):
                 while more:
                     message = await receive()
                     if message["type"] != "http.request":
                         return self._core.reject_incomplete()
-                    chunk: bytes = message.get("body", b"")
+                    body.feed(message.get("body", b""))
                     more = message.get("more_body", False)
-                    size += len(chunk)
-                    if size > self._core.max_body_size:
-                        return self._core.reject_too_large()
-                    chunks.append(chunk)
+            return body.finish()
         except TimeoutError:
             return self._core.reject_timeout()
-        return b"".join(chunks)
+        except BodyTooLarge:
+            return self._core.reject_too_large()
+        except UndecodableBody as error:
+            return self._core.reject_undecodable(error)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":
@@ -108,7 +109,10 @@ def _redact_path(scope: MutableMapping[str, Any]) -> None:
 
 def _content_length(scope: MutableMapping[str, Any]) -> int | None:
     """Return the declared Content-Length in bytes; `None` if there is none, or it is not a number."""
-    for name, value in scope["headers"]:
-        if name.lower() == b"content-length" and value.isdigit():
-            return int(value[:20])
-    return None
+    value = _header(scope, b"content-length")
+    return int(value[:20]) if value is not None and value.isascii() and value.isdigit() else None
+
+
+def _header(scope: MutableMapping[str, Any], name: bytes) -> str | None:
+    """Return the first header of that name, which is in lower case."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), None)

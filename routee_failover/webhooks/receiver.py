@@ -10,6 +10,7 @@ from ..events import CallbackRejected, ObserverGroup
 from .event import ReceiveResult
 from .inbox import CallbackInbox
 from .parse import MAX_CALLBACK_SIZE
+from .request_body import RequestBody, UndecodableBody
 from .signer import CallbackSigner
 
 
@@ -18,13 +19,13 @@ class ReceiverResponse:
     """An HTTP response: a status, with its reason phrase as the body."""
 
     status: int
+    close: bool = False
+    """Whether to close the connection: on one that is kept open, the rest of the body would follow."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """Additional headers that the status needs."""
-        # A caller that is too slow or sends too much would continue on a connection that is kept open.
-        extra = {405: {"Allow": "POST"}, 408: {"Connection": "close"}, 413: {"Connection": "close"}}
-        return extra.get(self.status, {})
+        """Additional headers that the response needs."""
+        return ({"Allow": "POST"} if self.status == 405 else {}) | ({"Connection": "close"} if self.close else {})
 
     @property
     def text(self) -> str:
@@ -42,7 +43,8 @@ class AcceptedRequest:
 class ReceiverCore:
     """The rules of every receiver: only POST, only URLs of the signer if there is one, body size and time are limited.
 
-    The Content-Type does not matter: the body is parsed as JSON or rejected, whatever type it is declared as.
+    The Content-Type does not matter: the body is parsed as JSON or rejected, whatever type it is declared as. It may be
+    compressed with gzip or deflate.
     """
 
     def __init__(
@@ -83,6 +85,10 @@ class ReceiverCore:
             return self.reject_too_large()
         return AcceptedRequest(reference)
 
+    def start_body(self, encoding: str | None) -> RequestBody:
+        """Return the body to add chunks to. Raises `UndecodableBody` for an encoding that is not supported."""
+        return RequestBody(self.max_body_size, encoding)
+
     def receive(self, request: AcceptedRequest, body: bytes) -> ReceiverResponse:
         """Parse the body and put the callback into the inbox."""
         try:
@@ -95,17 +101,21 @@ class ReceiverCore:
 
     def reject_too_large(self) -> ReceiverResponse:
         """Reject a body of more than `max_body_size` bytes."""
-        return self.reject(413, f"the body had more than {self.max_body_size} bytes")
+        return self.reject(413, f"the body had more than {self.max_body_size} bytes", close=True)
 
     def reject_timeout(self) -> ReceiverResponse:
         """Reject a body that was not complete in time."""
-        return self.reject(408, f"the body was not complete after {self.body_timeout_seconds:g} s")
+        return self.reject(408, f"the body was not complete after {self.body_timeout_seconds:g} s", close=True)
 
-    def reject_incomplete(self) -> ReceiverResponse:
+    def reject_undecodable(self, error: UndecodableBody) -> ReceiverResponse:
+        """Reject a body that cannot be decompressed."""
+        return self.reject(400, str(error), close=True)
+
+    def reject_incomplete(self, reason: str = "the body was incomplete: the caller disconnected") -> ReceiverResponse:
         """Reject a body that ended early. The caller may not be there to read the response."""
-        return self.reject(400, "the body was incomplete: the caller disconnected")
+        return self.reject(400, reason, close=True)
 
-    def reject(self, status: int, reason: str) -> ReceiverResponse:
+    def reject(self, status: int, reason: str, *, close: bool = False) -> ReceiverResponse:
         """Respond with a status, and emit the reason to observers. The response does not contain it."""
         self._observers.emit(CallbackRejected(status, reason))
-        return ReceiverResponse(status)
+        return ReceiverResponse(status, close)

@@ -19,7 +19,7 @@ from routee_failover.sandbox import Sandbox
 from .test_python_blocks import blocks, environment
 
 PAGE = "docs/webhooks.md"
-AIOHTTP, ASGI, STARLETTE, LITESTAR, ITERATION = blocks(PAGE, "python")
+AIOHTTP, ASGI, STARLETTE, LITESTAR, UNSIGNED, ITERATION = blocks(PAGE, "python")
 KEY = "a key that nobody else could ever guess"
 SERVE_CALLS = {
     "aiohttp": "web.run_app(service.app, sock=here, access_log=None, print=None)",
@@ -112,6 +112,20 @@ async def test_other_framework_accepts_signed_urls_only(lines: str, tmp_path: Pa
         for address, status in ((service.signer.url("reminder"), 200), (f"{service.url}/routee/guess", 404)):
             async with session.post(address, data=body) as response:
                 assert response.status == status
+
+
+async def test_route_without_a_signer_does_not_redirect(tmp_path: Path) -> None:
+    """The route for a receiver without a signer accepts callbacks with a slash at the end of its URL, and without."""
+    program = ASGI.partition("app = FastAPI")[0] + UNSIGNED
+    body = b'{"trackingId": "t-1", "messages": [], "status": "InProgress"}'
+    async with (
+        Sandbox() as sandbox,
+        run_service("asgi", program, sandbox, tmp_path) as service,
+        aiohttp.ClientSession() as session,
+    ):
+        for path in ("/routee", "/routee/"):
+            async with session.post(service.url + path, data=body, allow_redirects=False) as response:
+                assert response.status == 200
 
 
 async def test_iteration_prints_the_received_callback(tmp_path: Path) -> None:
