@@ -8,7 +8,7 @@ from aiohttp import web
 from .inbox import CallbackInbox
 from .parse import MAX_CALLBACK_SIZE
 from .receiver import ReceiverCore, ReceiverResponse
-from .request_body import BodyTooLarge, UndecodableBody
+from .request_body import RejectedBody
 from .signer import CallbackSigner
 
 
@@ -63,17 +63,15 @@ async def _read(request: web.Request, core: ReceiverCore) -> bytes | ReceiverRes
     """Return the body, read in chunks: no more than `max_body_size` bytes are ever held in memory."""
     encoding = request.headers.get("Content-Encoding", "")
     try:
-        body = core.start_body(None if encoding.lower() in _DECODED_BY_SERVER else encoding)
-        async with asyncio.timeout(core.body_timeout_seconds):
-            async for chunk in request.content.iter_any():
-                body.feed(chunk)
-        return body.finish()
+        with core.receiving(None if encoding.lower() in _DECODED_BY_SERVER else encoding) as body:
+            async with asyncio.timeout(core.body_timeout_seconds):
+                async for chunk in request.content.iter_any():
+                    core.feed(body, chunk)
+            return body.finish()
     except TimeoutError:
         return core.reject_timeout()
-    except BodyTooLarge:
-        return core.reject_too_large()
-    except UndecodableBody as error:
-        return core.reject_undecodable(error)
+    except RejectedBody as error:
+        return core.reject_body(error)
     except web.RequestPayloadError:
         return core.reject_incomplete("the body was incomplete, or could not be decompressed")
     except OSError:

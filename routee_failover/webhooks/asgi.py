@@ -10,7 +10,7 @@ from ..secret import MASK
 from .inbox import CallbackInbox
 from .parse import MAX_CALLBACK_SIZE
 from .receiver import ReceiverCore, ReceiverResponse
-from .request_body import BodyTooLarge, UndecodableBody
+from .request_body import RejectedBody
 from .signer import CallbackSigner
 
 Message = MutableMapping[str, Any]
@@ -75,21 +75,19 @@ class AsgiReceiver:
         """Return the body, read in chunks: no more than `max_body_size` bytes are ever held in memory."""
         more = True
         try:
-            body = self._core.start_body(encoding)
-            async with asyncio.timeout(self._core.body_timeout_seconds):
-                while more:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        return self._core.reject_incomplete()
-                    body.feed(message.get("body", b""))
-                    more = message.get("more_body", False)
-            return body.finish()
+            with self._core.receiving(encoding) as body:
+                async with asyncio.timeout(self._core.body_timeout_seconds):
+                    while more:
+                        message = await receive()
+                        if message["type"] != "http.request":
+                            return self._core.reject_incomplete()
+                        self._core.feed(body, message.get("body", b""))
+                        more = message.get("more_body", False)
+                return body.finish()
         except TimeoutError:
             return self._core.reject_timeout()
-        except BodyTooLarge:
-            return self._core.reject_too_large()
-        except UndecodableBody as error:
-            return self._core.reject_undecodable(error)
+        except RejectedBody as error:
+            return self._core.reject_body(error)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":

@@ -9,7 +9,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, TypeVar, cast
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import attrs
 
@@ -26,6 +26,14 @@ from .keyed_queue import KeyedQueue
 from .parse import parse_body
 
 AnyEvent = CallbackEvent[AnyCallback]
+
+
+class _QueuedEvent(NamedTuple):
+    event: AnyEvent
+    size: int
+    """Estimated memory in bytes."""
+
+
 Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]
 _Flow = TypeVar("_Flow", bound=Callable[[CallbackEvent[FlowRecord]], Awaitable[object]])
 _Otp = TypeVar("_Otp", bound=Callable[[CallbackEvent[OtpRecord]], Awaitable[object]])
@@ -83,6 +91,10 @@ class CallbackInbox:
     capacity: int = attrs.field(default=1000, validator=check_positive_int)
     """How many callbacks may be pending. Beyond that, receivers respond with 503, which makes Routee repeat them: after
     30 seconds first, and up to 12 times in 24 hours (https://docs.routee.net/docs/callback-url-webhook)."""
+    max_pending_bytes: int = attrs.field(default=64 * 1024 * 1024, validator=check_positive_int)
+    """How much memory callbacks may take together until they are handled, in bytes, as estimated from their texts and
+    values. Bodies that a receiver is still receiving count as well. Beyond that, receivers respond with 503, as beyond
+    `capacity`; a callback that is larger by itself is accepted when nothing else is pending."""
     concurrency: int = attrs.field(default=10, validator=check_positive_int)
     """How many callbacks are handled at a time."""
     max_flows: int = attrs.field(default=10_000, validator=check_positive_int)
@@ -97,14 +109,14 @@ class CallbackInbox:
     def __attrs_post_init__(self) -> None:
         self._observers = ObserverGroup(self.observers)
         self._dedup = Deduplicator(self.max_flows)
-        self._queue: KeyedQueue[AnyEvent] = KeyedQueue()
+        self._queue: KeyedQueue[_QueuedEvent] = KeyedQueue()
         self._confirmer: Confirmer | None = None
         if self.confirm is not None:
             self._confirmer = Confirmer(
                 self.confirm, self.confirm_timeout.total_seconds(), self._on_confirmation, self._start
             )
         self._handlers: dict[str, list[Handler]] = {}
-        self._handling = 0
+        self._handling = self._pending_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiters: set[asyncio.Future[None]] = set()
         self._iterating = self._closing = False
@@ -116,6 +128,11 @@ class CallbackInbox:
     def pending(self) -> int:
         """How many callbacks were accepted and are neither dispatched nor dropped."""
         return len(self._queue) + len(self._confirmer or ())
+
+    @property
+    def pending_bytes(self) -> int:
+        """Estimated memory of the callbacks that are pending or being handled, in bytes."""
+        return self._pending_bytes
 
     def on_flow(self, handler: _Flow) -> _Flow:
         """Register an `async def` handler for callbacks of standard and transactional flows.
@@ -144,7 +161,7 @@ class CallbackInbox:
         It does not wait. Raises `InvalidCallback` for a body that is not a callback.
         """
         # 1. Parse it, and compare it with what was received before.
-        key, record, payload = parse_body(body)
+        key, record, payload, size = parse_body(body)
         event: AnyEvent = CallbackEvent(record=record, reference=reference, received_at=datetime.now(UTC))
         progress, digest = progress_of(record), payload_digest(payload)
         result = self._dedup.classify(key, progress, digest)
@@ -154,12 +171,13 @@ class CallbackInbox:
         elif self._closing:
             return ReceiveResult.UNAVAILABLE
         elif self._confirmer is not None and progress is not None and progress.final_status is not None:
-            return self._start_confirmation(self._confirmer, key, cast("CallbackEvent[AnyFlowRecord]", event), digest)
-        elif self._has_consumer(key[0]) and self.pending >= self.capacity:
+            confirmation = PendingConfirmation(key, cast("CallbackEvent[AnyFlowRecord]", event), digest, size)
+            return self._start_confirmation(self._confirmer, confirmation)
+        elif self._has_consumer(key[0]) and self._is_full(size):
             return ReceiveResult.UNAVAILABLE
         else:
             self._dedup.record(key, progress, digest)
-            self._dispatch(key, event)
+            self._dispatch(key, _QueuedEvent(event, size))
         return result
 
     def __aiter__(self) -> Self:
@@ -178,9 +196,11 @@ class CallbackInbox:
         while True:
             item = self._queue.try_get()
             if item is not None:
-                self._queue.task_done(item[0])
+                key, (event, size) = item
+                self._queue.task_done(key)
+                self._pending_bytes -= size
                 self._notify_waiters()
-                return item[1]
+                return event
             if self._closing and not self._confirmer:
                 raise StopAsyncIteration
             await self._wait_for_change()
@@ -211,18 +231,23 @@ class CallbackInbox:
 
     # --- dispatching
 
-    def _start_confirmation(
-        self, confirmer: Confirmer, key: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes
-    ) -> ReceiveResult:
-        if key in confirmer:
-            confirmer.extend(key)
-        elif self.pending >= self.capacity:
+    def _is_full(self, size: int) -> bool:
+        """Return whether a callback of that size cannot be accepted now. One that is too large is accepted alone."""
+        over = self._pending_bytes > 0 and self._pending_bytes + size > self.max_pending_bytes
+        return over or self.pending >= self.capacity
+
+    def _start_confirmation(self, confirmer: Confirmer, pending: PendingConfirmation) -> ReceiveResult:
+        if pending.key in confirmer:
+            confirmer.extend(pending.key)
+        elif self._is_full(pending.size):
             return ReceiveResult.UNAVAILABLE
         else:
-            confirmer.add(key, event, digest)
+            confirmer.add(pending)
+            self._pending_bytes += pending.size
         return ReceiveResult.NEW
 
     def _on_confirmation(self, pending: PendingConfirmation, record: AnyFlowRecord | None, reason: str) -> None:
+        self._pending_bytes -= pending.size
         if record is None:
             self._drop(pending.event, f"not confirmed: {reason}", lost=True)
             return
@@ -230,7 +255,8 @@ class CallbackInbox:
         result = self._dedup.classify(pending.key, progress, pending.digest)
         if result is ReceiveResult.NEW:
             self._dedup.record(pending.key, progress, pending.digest)
-            self._dispatch(pending.key, attrs.evolve(pending.event, record=record, confirmed=True))
+            event = attrs.evolve(pending.event, record=record, confirmed=True)
+            self._dispatch(pending.key, _QueuedEvent(event, pending.size))
         else:
             self._drop(pending.event, result.value, lost=False)
 
@@ -240,14 +266,16 @@ class CallbackInbox:
             return kind in self._handlers
         return self._iterating or self.notify is None
 
-    def _dispatch(self, key: tuple[str, str], event: AnyEvent) -> None:
+    def _dispatch(self, key: tuple[str, str], item: _QueuedEvent) -> None:
+        event = item.event
         if self.notify is not None and not isinstance(event.record, InboundMessage):
             try:
                 self.notify(event.record)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # consumers get the event all the same
                 self._report_failure(self.notify, error, event)
         if self._has_consumer(key[0]):
-            self._queue.put(key, event)
+            self._queue.put(key, item)
+            self._pending_bytes += item.size
             self._start_handlers()
             self._notify_waiters()
 
@@ -256,12 +284,13 @@ class CallbackInbox:
             self._handling += 1
             self._start(self._handle(*item))
 
-    async def _handle(self, key: Hashable, event: AnyEvent) -> None:
+    async def _handle(self, key: Hashable, item: _QueuedEvent) -> None:
         try:
-            for handler in self._handlers.get(event.kind, ()):
-                await self._call(handler, event)
+            for handler in self._handlers.get(item.event.kind, ()):
+                await self._call(handler, item.event)
         finally:
             self._handling -= 1
+            self._pending_bytes -= item.size
             self._queue.task_done(key)
 
     async def _call(self, handler: Handler, event: AnyEvent) -> None:
@@ -311,9 +340,10 @@ class CallbackInbox:
             self._waiters.discard(waiter)
 
     async def _drop_all(self) -> None:
-        dropped: list[AnyEvent] = [*self._queue.clear(), *(self._confirmer.clear() if self._confirmer else [])]
-        for event in dropped:
-            self._drop(event, "the inbox closed before it was handled", lost=True)
+        dropped = [*self._queue.clear(), *(self._confirmer.clear() if self._confirmer else [])]
+        for item in dropped:
+            self._pending_bytes -= item.size
+            self._drop(item.event, "the inbox closed before it was handled", lost=True)
         for task in (remaining := set(self._tasks)):
             task.cancel()
         if remaining:

@@ -4,6 +4,8 @@ The parts that distinguish the kinds are read strictly: the id, the list of mess
 fields are read as leniently as in every record.
 """
 
+import functools
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
@@ -16,8 +18,9 @@ from .event import AnyCallback
 
 MAX_CALLBACK_SIZE = 256 * 1024
 """Maximum size of a body in bytes. A long SMS takes a few kilobytes for each of its parts."""
-MAX_VALUES = 100_000
-"""Maximum number of values in a mapping that is already decoded."""
+MAX_VALUES = 20_000
+"""Maximum number of values, objects and lists included: an empty list takes three bytes here, and a hundred in memory.
+A body of the maximum size with names and values like Routee's has fewer."""
 MAX_ENTRIES = 1000
 """Maximum number of messages or steps of a flow."""
 MAX_ID_LENGTH = 200
@@ -31,6 +34,8 @@ class ParsedCallback(NamedTuple):
     record: AnyCallback
     payload: dict[str, Any]
     """The JSON object that the record was read from."""
+    size: int
+    """Estimated upper bound of the memory that the record takes, in bytes."""
 
 
 @scrub_traceback
@@ -38,9 +43,10 @@ def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any
     """Return the record in a callback's body: of a flow, of a failover OTP flow, or an inbound message.
 
     Takes the body as it was received, or the JSON object in it. Raises `InvalidCallback` for a body that is too large
-    (`MAX_CALLBACK_SIZE`), nested too deeply, not a JSON object, or none of the callbacks that Routee documents
-    (https://docs.routee.net/docs/failover-callbacks, https://docs.routee.net/docs/viber-inbound-messages). Both
-    generations of Routee's pages are supported, and fields that Routee adds are kept in the record's `raw`.
+    (more than 256 KiB or 20,000 values), nested too deeply, not a JSON object, or none of the callbacks that Routee
+    documents (https://docs.routee.net/docs/failover-callbacks,
+    https://docs.routee.net/docs/viber-inbound-messages). Both generations of Routee's pages are supported, and fields
+    that Routee adds are kept in the record's `raw`.
     """
     return parse_body(body).record
 
@@ -48,26 +54,27 @@ def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any
 @scrub_traceback
 def parse_body(body: bytes | bytearray | memoryview | str | Mapping[str, Any]) -> ParsedCallback:
     """Return the record, its key and the JSON object that it was read from. Raises `InvalidCallback`."""
-    payload = _copy(body) if isinstance(body, Mapping) else _decode(body)
+    payload, size = _copy(body) if isinstance(body, Mapping) else _decode(body)
     # A callback of a single message, as other services of Routee send it, has an object as its status.
     has_status_name = isinstance(payload.get("status"), str)
     if "flowId" in payload and ("steps" in payload or (has_status_name and "messages" not in payload)):
         flow_id = _flow_id(payload, "flowId", "steps")
-        return ParsedCallback(("otp", flow_id), OtpRecord.from_dict(payload), payload)
+        return ParsedCallback(("otp", flow_id), OtpRecord.from_dict(payload), payload, size)
     if "trackingId" in payload and ("messages" in payload or has_status_name):
         flow_id = _flow_id(payload, "trackingId", "messages")
-        return ParsedCallback(("flow", flow_id), FlowRecord.from_dict(payload), payload)
+        return ParsedCallback(("flow", flow_id), FlowRecord.from_dict(payload), payload, size)
     direction = payload.get("direction")
     if not isinstance(direction, str) or direction.lower() != "inbound":
         _raise_invalid("it has neither trackingId and messages, nor flowId and steps, nor the direction Inbound")
-    return ParsedCallback(("inbound", _id(payload, "from")), InboundMessage.from_dict(payload), payload)
+    return ParsedCallback(("inbound", _id(payload, "from")), InboundMessage.from_dict(payload), payload, size)
 
 
 def _raise_invalid(reason: str) -> NoReturn:
     raise InvalidCallback(f"this is not a Routee callback: {reason}")
 
 
-def _decode(body: object) -> dict[str, Any]:
+def _decode(body: object) -> tuple[dict[str, Any], int]:
+    """Return the JSON object in a body, and its estimated size in memory. Raises `InvalidCallback`."""
     if isinstance(body, str):
         # Each character takes at least one byte: a text that is too long need not be encoded to find that out.
         body = body[: MAX_CALLBACK_SIZE + 1].encode("utf-8", "surrogatepass")
@@ -76,16 +83,42 @@ def _decode(body: object) -> dict[str, Any]:
     if memoryview(body).nbytes > MAX_CALLBACK_SIZE:
         _raise_invalid(f"it has more than {MAX_CALLBACK_SIZE} bytes")
     data = bytes(body)
+    # Neither the depth nor the values can exceed these counts; for few callbacks do they have to be measured.
+    brackets = data.count(b"{") + data.count(b"[")
+    values = data.count(b",") + brackets + 1
+    if values > MAX_VALUES:
+        values = _count_values(data)
     try:
         payload = decode(data)
     except ValueError:
         _raise_invalid("it is not JSON")
-    # The depth cannot exceed the number of brackets; for few callbacks does it have to be measured.
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+    if brackets > MAX_DEPTH:
         _check_depth(payload)
     if not isinstance(payload, dict):
         _raise_invalid("it is not a JSON object")
-    return payload
+    return payload, _estimate_size(len(data), values)
+
+
+_remove_texts = functools.partial(re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL).sub, b"")
+
+
+def _count_values(data: bytes) -> int:
+    """Count the values before they are decoded, when they would take memory. Raises `InvalidCallback` for too many."""
+    structure = _remove_texts(data).translate(None, b" \t\r\n")
+    values = structure.count(b",") + structure.count(b"{") + structure.count(b"[") + 1
+    # An empty object or list was counted as if it held a value.
+    values -= structure.count(b"{}") + structure.count(b"[]")
+    if values > MAX_VALUES:
+        _raise_invalid(_TOO_MANY)
+    return values
+
+
+_TOO_MANY = f"it has more than {MAX_VALUES} values"
+
+
+def _estimate_size(text_bytes: int, values: int) -> int:
+    """Estimate the memory of a decoded payload: a text takes up to 4 bytes a letter, a value what an object takes."""
+    return text_bytes * 4 + values * 200
 
 
 def _check_depth(payload: object) -> None:
@@ -100,20 +133,22 @@ def _check_depth(payload: object) -> None:
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 
 
-def _copy(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a deep copy that holds JSON values only. Raises `InvalidCallback` for any other value."""
+def _copy(body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return a deep copy that holds JSON values only, and its estimated size. Raises `InvalidCallback` for others."""
     remaining = MAX_VALUES
+    letters = 0
 
     def copy(value: Any, depth: int) -> Any:
-        nonlocal remaining
+        nonlocal remaining, letters
         remaining -= 1
         if remaining < 0:
-            _raise_invalid(f"it has more than {MAX_VALUES} values")
+            _raise_invalid(_TOO_MANY)
         if depth == MAX_DEPTH and isinstance(value, Mapping | list | tuple):
             _raise_invalid(_TOO_DEEP)
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
                 _raise_invalid("not all of its keys are text")
+            letters += sum(map(len, value))
             return {key: copy(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [copy(item, depth + 1) for item in cast("list[Any]", value)]
@@ -121,9 +156,12 @@ def _copy(body: Mapping[str, Any]) -> dict[str, Any]:
             return _as_float(value)
         if value is not None and not isinstance(value, str | int | float):
             _raise_invalid(f"JSON cannot represent a {type(value).__name__}")
+        if isinstance(value, str):
+            letters += len(value)
         return value
 
-    return cast("dict[str, Any]", copy(body, 0))
+    payload = cast("dict[str, Any]", copy(body, 0))
+    return payload, _estimate_size(letters, MAX_VALUES - remaining)
 
 
 def _as_float(value: int) -> float:

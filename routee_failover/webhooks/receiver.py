@@ -1,5 +1,7 @@
 """Core of the webhook receivers (sans-I/O): decides the HTTP response; the aiohttp and ASGI receivers do the I/O."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import attrs
@@ -10,8 +12,10 @@ from ..events import CallbackRejected, ObserverGroup
 from .event import ReceiveResult
 from .inbox import CallbackInbox
 from .parse import MAX_CALLBACK_SIZE
-from .request_body import RequestBody, UndecodableBody
+from .request_body import RejectedBody, RequestBody, too_large
 from .signer import CallbackSigner
+
+_UNAVAILABLE = "the inbox is full or closing; Routee repeats it"
 
 
 @attrs.frozen
@@ -64,6 +68,7 @@ class ReceiverCore:
         self.max_body_size: int = min(max_body_size, MAX_CALLBACK_SIZE)
         self.body_timeout_seconds: float = body_timeout.total_seconds()
         self._signer = signer
+        self._receiving_bytes = 0
         self._observers = ObserverGroup(inbox.observers)
 
     @property
@@ -82,12 +87,26 @@ class ReceiverCore:
             if reference is None:
                 return self.reject(404, "the URL was not made by this signer, or it has expired")
         if length is not None and length > self.max_body_size:
-            return self.reject_too_large()
+            return self.reject_body(too_large(self.max_body_size))
         return AcceptedRequest(reference)
 
-    def start_body(self, encoding: str | None) -> RequestBody:
-        """Return the body to add chunks to. Raises `UndecodableBody` for an encoding that is not supported."""
-        return RequestBody(self.max_body_size, encoding)
+    @contextmanager
+    def receiving(self, encoding: str | None) -> Iterator[RequestBody]:
+        """Return the body to `feed`, which counts for as long as the context is open. Raises `RejectedBody`."""
+        body = RequestBody(self.max_body_size, encoding)
+        try:
+            yield body
+        finally:
+            self._receiving_bytes -= body.size
+
+    def feed(self, body: RequestBody, chunk: bytes) -> None:
+        """Add a chunk to a body. Raises `RejectedBody`, also if all bodies and callbacks take too much memory."""
+        before = body.size
+        body.feed(chunk)
+        self._receiving_bytes += body.size - before
+        others = self.inbox.pending_bytes + self._receiving_bytes - body.size
+        if others > 0 and others + body.size > self.inbox.max_pending_bytes:
+            raise RejectedBody(503, _UNAVAILABLE)
 
     def receive(self, request: AcceptedRequest, body: bytes) -> ReceiverResponse:
         """Parse the body and put the callback into the inbox."""
@@ -96,20 +115,16 @@ class ReceiverCore:
         except InvalidCallback as error:
             return self.reject(400, str(error))
         if result is ReceiveResult.UNAVAILABLE:
-            return self.reject(503, "the inbox is full or closing; Routee repeats it")
+            return self.reject(503, _UNAVAILABLE)
         return ReceiverResponse(200)
-
-    def reject_too_large(self) -> ReceiverResponse:
-        """Reject a body of more than `max_body_size` bytes."""
-        return self.reject(413, f"the body had more than {self.max_body_size} bytes", close=True)
 
     def reject_timeout(self) -> ReceiverResponse:
         """Reject a body that was not complete in time."""
         return self.reject(408, f"the body was not complete after {self.body_timeout_seconds:g} s", close=True)
 
-    def reject_undecodable(self, error: UndecodableBody) -> ReceiverResponse:
-        """Reject a body that cannot be decompressed."""
-        return self.reject(400, str(error), close=True)
+    def reject_body(self, error: RejectedBody) -> ReceiverResponse:
+        """Reject a body that is too large or cannot be decompressed."""
+        return self.reject(error.status, str(error), close=True)
 
     def reject_incomplete(self, reason: str = "the body was incomplete: the caller disconnected") -> ReceiverResponse:
         """Reject a body that ended early. The caller may not be there to read the response."""
