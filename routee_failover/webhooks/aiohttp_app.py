@@ -37,7 +37,7 @@ def aiohttp_receiver(
         result = core.check_head(request.method, request.path, request.content_length)
         if not isinstance(result, ReceiverResponse):
             body = await _read(request, core)
-            result = body if isinstance(body, ReceiverResponse) else core.receive(result, body)
+            result = body if isinstance(body, ReceiverResponse) else await core.receive(result, body)
         response = web.Response(status=result.status, text=result.text, headers=result.headers)
         if request.content.exception() is not None:
             # After the response, aiohttp reads the rest of the body. It would log this exception as one of the server.
@@ -45,10 +45,10 @@ def aiohttp_receiver(
         return response
 
     async def start(_app: web.Application) -> None:
-        await inbox.__aenter__()
+        await core.open_inbox()
 
     async def close(_app: web.Application) -> None:
-        await inbox.aclose()
+        await core.close_inbox()
 
     app = web.Application()
     for path in ("", "/{signed:.*}"):

@@ -62,7 +62,7 @@ class AsgiReceiver:
             _redact_path(scope)
         if not isinstance(result, ReceiverResponse):
             body = await self._read(receive, _header(scope, b"content-encoding"))
-            result = body if isinstance(body, ReceiverResponse) else self._core.receive(result, body)
+            result = body if isinstance(body, ReceiverResponse) else await self._core.receive(result, body)
         data = result.text.encode()
         fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data)), **result.headers}
         headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
@@ -91,9 +91,9 @@ class AsgiReceiver:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":
-            await self._core.inbox.__aenter__()
+            await self._core.open_inbox()
             await send({"type": "lifespan.startup.complete"})
-        await self._core.inbox.aclose()
+        await self._core.close_inbox()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -6,50 +6,36 @@ handler may take longer. A handler that fails affects neither other handlers nor
 
 import asyncio
 import functools
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Self, TypeVar, cast
+from datetime import timedelta
+from typing import Any, Self, TypeVar, cast
 
 import attrs
 
 from .._validators import as_tuple, callable_name, check_observers, check_positive_duration, check_positive_int
 from ..errors import InvalidConfig
-from ..events import CallbackDropped, HandlerFailed, LoggingObserver, Observer, ObserverGroup
+from ..events import CallbackDropped, HandlerFailed, HandlerSlow, LoggingObserver, Observer, ObserverGroup
 from ..records import FlowRecord, InboundMessage, OtpRecord
 from ..secret import scrub_traceback
 from .confirmation import AnyFlowRecord, Confirm, Confirmer, PendingConfirmation
-from .dedup import Deduplicator, payload_digest
+from .dedup import Deduplicator
 from .event import AnyCallback, CallbackEvent, ReceiveResult
-from .flow_progress import progress_of
+from .flow_progress import FlowProgress, progress_of
+from .handler_watch import HandlerWatch, RunningCallback
+from .handlers import Handler, call_handler, check_handler
 from .keyed_queue import KeyedQueue
-from .parse import parse_body
+from .owner_loop import LoopUnavailable, OwnerLoop
+from .parsed_event import AnyEvent, ParsedEvent, QueuedEvent, parse_event
 
-AnyEvent = CallbackEvent[AnyCallback]
-
-
-class _QueuedEvent(NamedTuple):
-    event: AnyEvent
-    size: int
-    """Estimated memory in bytes."""
-
-
-Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]
 _Flow = TypeVar("_Flow", bound=Callable[[CallbackEvent[FlowRecord]], Awaitable[object]])
 _Otp = TypeVar("_Otp", bound=Callable[[CallbackEvent[OtpRecord]], Awaitable[object]])
 _Inbound = TypeVar("_Inbound", bound=Callable[[CallbackEvent[InboundMessage]], Awaitable[object]])
+_OTHER_LOOP = "this inbox is open in another event loop: it can be opened and iterated over in one alone"
 
 
 def _check_callable(_inbox: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     if not callable(value):
         raise InvalidConfig(f"{attribute.name} must be a callable with one parameter, the record")
-
-
-def _is_async(handler: object) -> bool:
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    call_method = getattr(handler, "__call__", None)  # noqa: B004  # inspected, not called
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call_method)
 
 
 @attrs.define(kw_only=True, slots=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
@@ -71,8 +57,10 @@ class CallbackInbox:
     With `notify` and neither handlers nor a loop, a callback is done once `notify` was called: a program that also
     loops has to start its `async for` before the receiver accepts callbacks.
 
-    An inbox belongs to one event loop at a time. `async with inbox` or `aclose()` lets handlers finish; an aiohttp or
-    ASGI server does that for a receiver that it serves. Raises `InvalidConfig` for settings that cannot work.
+    An inbox belongs to one event loop at a time: the one that opens it with `async with inbox`, or else the first that
+    uses it. Callbacks may come from any thread or other loop, and are handed over to that loop. `async with inbox` or
+    `aclose()` lets handlers finish; an aiohttp or ASGI server does that for a receiver that it serves. Raises
+    `InvalidConfig` for settings that cannot work.
     """
 
     notify: Callable[[Any], object] | None = attrs.field(
@@ -99,6 +87,9 @@ class CallbackInbox:
     """How many callbacks are handled at a time."""
     max_flows: int = attrs.field(default=10_000, validator=check_positive_int)
     """How many flows are remembered, to recognize duplicate and stale callbacks; about a kilobyte each."""
+    slow_handler_after: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_positive_duration)
+    """How long a handler may run before `HandlerSlow` is emitted, once. It goes on running: `concurrency` handlers that
+    hang stop all others."""
     shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_positive_duration)
     """How long `aclose()` waits for pending callbacks to be handled."""
     observers: tuple[Observer, ...] = attrs.field(
@@ -109,14 +100,16 @@ class CallbackInbox:
     def __attrs_post_init__(self) -> None:
         self._observers = ObserverGroup(self.observers)
         self._dedup = Deduplicator(self.max_flows)
-        self._queue: KeyedQueue[_QueuedEvent] = KeyedQueue()
+        self._queue: KeyedQueue[QueuedEvent] = KeyedQueue()
         self._confirmer: Confirmer | None = None
         if self.confirm is not None:
             self._confirmer = Confirmer(
                 self.confirm, self.confirm_timeout.total_seconds(), self._on_confirmation, self._start
             )
         self._handlers: dict[str, list[Handler]] = {}
-        self._handling = self._pending_bytes = 0
+        self._pending_bytes = 0
+        self._running = HandlerWatch[QueuedEvent](self.slow_handler_after.total_seconds(), self._report_slow)
+        self._owner = OwnerLoop(self._abandon_loop)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiters: set[asyncio.Future[None]] = set()
         self._iterating = self._closing = False
@@ -156,16 +149,64 @@ class CallbackInbox:
     def receive(
         self, body: bytes | bytearray | memoryview | str | Mapping[str, Any], *, reference: str | None = None
     ) -> ReceiveResult:
-        """Accept a callback and return what it was; a receiver calls this, in the event loop.
+        """Accept a callback and return what it was; a receiver calls this.
 
-        It does not wait. Raises `InvalidCallback` for a body that is not a callback.
+        In the event loop that the inbox belongs to, it does not wait. In any other thread or loop it blocks until that
+        loop has accepted the callback, for a second at most: then it returns `UNAVAILABLE`, and the callback is not
+        accepted later either. A coroutine of another loop should use `areceive`.
+
+        Raises `InvalidCallback` for a body that is not a callback, and `InvalidConfig` in a thread without an event
+        loop if the inbox was never opened in one, unless it only has to call `notify`.
         """
-        # 1. Parse it, and compare it with what was received before.
-        key, record, payload, size = parse_body(body)
-        event: AnyEvent = CallbackEvent(record=record, reference=reference, received_at=datetime.now(UTC))
-        progress, digest = progress_of(record), payload_digest(payload)
+        callback = parse_event(body, reference)
+        if self._owner.claim():
+            return self._accept(callback)
+        with self._owner.lock:
+            if self._owner.loop is None or self._owner.loop.is_closed():
+                return self._accept_without_loop(callback)
+        try:
+            return self._owner.call(functools.partial(self._accept, callback))
+        except LoopUnavailable:
+            return ReceiveResult.UNAVAILABLE
+
+    @scrub_traceback
+    def areceive(
+        self, body: bytes | bytearray | memoryview | str | Mapping[str, Any], *, reference: str | None = None
+    ) -> Coroutine[Any, Any, ReceiveResult]:
+        """Accept a callback as `receive` does, without blocking an event loop that is not the inbox's; to be awaited.
+
+        If it is cancelled before the inbox's loop has taken the callback, the callback is not accepted.
+        """
+        return self._areceive(parse_event(body, reference))
+
+    async def _areceive(self, callback: ParsedEvent) -> ReceiveResult:
+        if self._owner.claim():
+            return self._accept(callback)
+        try:
+            return await self._owner.call_async(functools.partial(self._accept, callback))
+        except LoopUnavailable:
+            return ReceiveResult.UNAVAILABLE
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the inbox is open in an event loop other than the running one."""
+        return self._owner.is_elsewhere and not self._closing
+
+    def _accept_without_loop(self, callback: ParsedEvent) -> ReceiveResult:
+        # There is no loop, so that nothing else can change the inbox: the lock keeps threads and a first loop apart.
+        if not (self._handlers or self._confirmer is not None or self._waiters or self._closing):
+            return self._accept(callback)
+        if self._owner.loop is None and not self._closing:
+            raise InvalidConfig(
+                "a callback was received in a thread, and this inbox was not opened in an event loop: open it with "
+                "`async with inbox` in a loop that keeps running; nothing was accepted"
+            )
+        return ReceiveResult.UNAVAILABLE
+
+    def _accept(self, callback: ParsedEvent) -> ReceiveResult:
+        key, event, progress, digest, size = callback
         result = self._dedup.classify(key, progress, digest)
-        # 2. Drop a duplicate or stale one, start to confirm a final status, record and dispatch any other.
+        # Drop a duplicate or stale one, start to confirm a final status, record and dispatch any other.
         if result is not ReceiveResult.NEW:
             self._drop(event, result.value, lost=False)
         elif self._closing:
@@ -176,8 +217,7 @@ class CallbackInbox:
         elif self._has_consumer(key[0]) and self._is_full(size):
             return ReceiveResult.UNAVAILABLE
         else:
-            self._dedup.record(key, progress, digest)
-            self._dispatch(key, _QueuedEvent(event, size))
+            self._dispatch(key, QueuedEvent(event, size), progress, digest)
         return result
 
     def __aiter__(self) -> Self:
@@ -193,6 +233,8 @@ class CallbackInbox:
 
     async def __anext__(self) -> AnyEvent:
         aiter(self)
+        if not self._owner.claim():
+            raise InvalidConfig(_OTHER_LOOP)
         while True:
             item = self._queue.try_get()
             if item is not None:
@@ -210,6 +252,11 @@ class CallbackInbox:
 
         The rest is dropped: Routee got a 200 and does not repeat it, so each is emitted to observers.
         """
+        if not self._owner.claim() and self._owner.is_elsewhere:
+            loop = cast("asyncio.AbstractEventLoop", self._owner.loop)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.aclose(), loop))
+            return
+        self._owner.claim(take_over=True)
         self._closing = True
         self._notify_waiters()
         try:
@@ -223,6 +270,8 @@ class CallbackInbox:
             await self._drop_all()
 
     async def __aenter__(self) -> Self:
+        if not self._owner.claim(take_over=not self.is_elsewhere):
+            raise InvalidConfig(_OTHER_LOOP)
         self._closing = False
         return self
 
@@ -254,9 +303,8 @@ class CallbackInbox:
         progress = progress_of(record)
         result = self._dedup.classify(pending.key, progress, pending.digest)
         if result is ReceiveResult.NEW:
-            self._dedup.record(pending.key, progress, pending.digest)
             event = attrs.evolve(pending.event, record=record, confirmed=True)
-            self._dispatch(pending.key, _QueuedEvent(event, pending.size))
+            self._dispatch(pending.key, QueuedEvent(event, pending.size), progress, pending.digest)
         else:
             self._drop(pending.event, result.value, lost=False)
 
@@ -266,65 +314,98 @@ class CallbackInbox:
             return kind in self._handlers
         return self._iterating or self.notify is None
 
-    def _dispatch(self, key: tuple[str, str], item: _QueuedEvent) -> None:
-        event = item.event
-        if self.notify is not None and not isinstance(event.record, InboundMessage):
-            try:
-                self.notify(event.record)
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # consumers get the event all the same
-                self._report_failure(self.notify, error, event)
-        if self._has_consumer(key[0]):
+    def _dispatch(self, key: tuple[str, str], item: QueuedEvent, progress: FlowProgress | None, digest: bytes) -> None:
+        queued = self._has_consumer(key[0])
+        # Nothing here can fail for good: a callback that is refused would have to be new when it is repeated.
+        self._dedup.record(key, progress, digest)
+        if queued:
             self._queue.put(key, item)
             self._pending_bytes += item.size
+        if self.notify is not None and not isinstance(item.event.record, InboundMessage):
+            try:
+                self.notify(item.event.record)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # consumers get the event all the same
+                self._report_failure(self.notify, error, item.event)
+        if queued:
             self._start_handlers()
             self._notify_waiters()
 
     def _start_handlers(self) -> None:
-        while self._handlers and self._handling < self.concurrency and (item := self._queue.try_get()) is not None:
-            self._handling += 1
-            self._start(self._handle(*item))
+        while self._handlers and len(self._running) < self.concurrency and (entry := self._queue.try_get()) is not None:
+            key, item = entry
+            running = self._running.add(key, item)
+            try:
+                task = self._start(self._handle(key, running))
+            except Exception as error:  # noqa: BLE001  # of a task factory: the event waits for the next attempt
+                self._running.remove(key, running)
+                self._queue.put_back(key, item)
+                context = {"message": "the handlers of a callback could not be started", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+                return
+            task.add_done_callback(functools.partial(self._on_handler_done, key, running))
 
-    async def _handle(self, key: Hashable, item: _QueuedEvent) -> None:
+    async def _handle(self, key: Hashable, running: RunningCallback[QueuedEvent]) -> None:
+        event = running.item.event
+        running.begun = True
         try:
-            for handler in self._handlers.get(item.event.kind, ()):
-                await self._call(handler, item.event)
+            for handler in self._handlers.get(event.kind, ()):
+                self._running.begin(running, handler)
+                await call_handler(handler, event, self._report_failure)
         finally:
-            self._handling -= 1
-            self._pending_bytes -= item.size
-            self._queue.task_done(key)
+            self._finish(key, running)
 
-    async def _call(self, handler: Handler, event: AnyEvent) -> None:
-        task = cast("asyncio.Task[None]", asyncio.current_task())
-        try:
-            await handler(event)
-        except asyncio.CancelledError as error:
-            self._report_failure(handler, error, event)
-            if task.cancelling():
-                raise
-        except Exception as error:  # noqa: BLE001  # the next event is handled all the same
-            self._report_failure(handler, error, event)
+    def _on_handler_done(
+        self, key: Hashable, running: RunningCallback[QueuedEvent], _task: "asyncio.Task[None]"
+    ) -> None:
+        if not running.begun and self._finish(key, running):  # a task that is cancelled first runs not at all
+            self._drop(running.item.event, "it was cancelled before its handler began", lost=True)
+            self._notify_waiters()
+
+    def _finish(self, key: Hashable, running: RunningCallback[QueuedEvent]) -> bool:
+        """Release what a callback takes. Return false if that was done, or if its event loop was abandoned."""
+        if not self._running.remove(key, running):
+            return False
+        self._pending_bytes -= running.item.size
+        self._queue.task_done(key)
+        return True
 
     # --- tasks, waiters, observers
 
     def _add_handler(self, kind: str, handler: Handler) -> None:
-        if not _is_async(handler):
-            raise InvalidConfig(
-                f"{callable_name(handler)} must be an async def: any other function would block every callback"
-            )
+        check_handler(handler)
         if self._iterating:
             raise InvalidConfig("this inbox is iterated over: register handlers with another one")
         self._handlers.setdefault(kind, []).append(handler)
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        try:
+            task = asyncio.get_running_loop().create_task(coroutine)
+        except BaseException:
+            coroutine.close()
+            raise
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
+        return task
 
     def _on_task_done(self, task: "asyncio.Task[None]") -> None:
+        if task not in self._tasks:  # of an event loop that was abandoned
+            return
         self._tasks.discard(task)
         if not task.cancelled():  # else the event loop may be shutting down, and no new task must be started in it
             self._start_handlers()
         self._notify_waiters()
+
+    def _abandon_loop(self) -> None:
+        """Give up what runs in the previous event loop: it has ended, or the inbox was closed in it."""
+        self._running.stop()
+        for key, running in self._running:
+            if self._finish(key, running):
+                self._drop(running.item.event, "its event loop ended before it was handled", lost=True)
+        for pending in self._confirmer.clear() if self._confirmer else ():
+            self._pending_bytes -= pending.size
+            self._drop(pending.event, "its event loop ended before it was confirmed", lost=True)
+        self._tasks.clear()
+        self._waiters.clear()
 
     def _notify_waiters(self) -> None:
         for waiter in self._waiters:
@@ -340,12 +421,14 @@ class CallbackInbox:
             self._waiters.discard(waiter)
 
     async def _drop_all(self) -> None:
+        dropped: list[QueuedEvent | PendingConfirmation]
         dropped = [*self._queue.clear(), *(self._confirmer.clear() if self._confirmer else [])]
         for item in dropped:
             self._pending_bytes -= item.size
             self._drop(item.event, "the inbox closed before it was handled", lost=True)
         for task in (remaining := set(self._tasks)):
             task.cancel()
+        self._running.stop()
         if remaining:
             # A handler that ignores its cancellation is abandoned after the timeout.
             await asyncio.wait(remaining, timeout=self.shutdown_timeout.total_seconds())
@@ -353,6 +436,10 @@ class CallbackInbox:
 
     def _drop(self, event: CallbackEvent[AnyCallback], reason: str, *, lost: bool) -> None:
         self._observers.emit(CallbackDropped(event.kind, event.tracking_id, reason, lost))
+
+    def _report_slow(self, running: RunningCallback[QueuedEvent], seconds: float) -> None:
+        event = running.item.event
+        self._observers.emit(HandlerSlow(callable_name(running.handler), seconds, event.kind, event.tracking_id))
 
     def _report_failure(self, handler: object, error: BaseException, event: AnyEvent) -> None:
         # Neither the error's text nor its traceback: both may quote the callback.

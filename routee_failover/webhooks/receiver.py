@@ -69,6 +69,7 @@ class ReceiverCore:
         self.body_timeout_seconds: float = body_timeout.total_seconds()
         self._signer = signer
         self._receiving_bytes = 0
+        self._inbox_is_elsewhere = False
         self._observers = ObserverGroup(inbox.observers)
 
     @property
@@ -108,10 +109,24 @@ class ReceiverCore:
         if others > 0 and others + body.size > self.inbox.max_pending_bytes:
             raise RejectedBody(503, _UNAVAILABLE)
 
-    def receive(self, request: AcceptedRequest, body: bytes) -> ReceiverResponse:
+    async def open_inbox(self) -> None:
+        """Open the inbox in the running event loop, unless it is open in another one."""
+        self._inbox_is_elsewhere = self.inbox.is_elsewhere
+        if not self._inbox_is_elsewhere:
+            await self.inbox.__aenter__()
+
+    async def close_inbox(self) -> None:
+        """Close the inbox, unless another event loop opened it."""
+        if not self._inbox_is_elsewhere:
+            await self.inbox.aclose()
+
+    async def receive(self, request: AcceptedRequest, body: bytes) -> ReceiverResponse:
         """Parse the body and put the callback into the inbox."""
         try:
-            result = self.inbox.receive(body, reference=request.reference)
+            if self.inbox.is_elsewhere:
+                result = await self.inbox.areceive(body, reference=request.reference)
+            else:
+                result = self.inbox.receive(body, reference=request.reference)
         except InvalidCallback as error:
             return self.reject(400, str(error))
         if result is ReceiveResult.UNAVAILABLE:

@@ -131,7 +131,7 @@ async def test_bodies_that_are_received_together_are_limited(serve: Serve) -> No
     half = request_head(30_000) + b" " * 15_000
     async with serve(inbox, None, body_timeout=timedelta(seconds=30)) as url, connect(url) as (first, first_writer):
         first_writer.write(half)
-        statuses = []
+        statuses: list[bytes] = []
         async with asyncio.timeout(30):
             while statuses[-1:] != [b"503"]:  # the first one may not have been read yet
                 async with connect(url) as (reader, writer):
