@@ -335,14 +335,14 @@ class CallbackInbox:
             key, item = entry
             running = self._running.add(key, item)
             try:
-                task = self._start(self._handle(key, running))
+                on_done = functools.partial(self._on_handler_done, key, running)
+                self._start(self._handle(key, running), on_done)
             except Exception as error:  # noqa: BLE001  # of a task factory: the event waits for the next attempt
                 self._running.remove(key, running)
                 self._queue.put_back(key, item)
                 context = {"message": "the handlers of a callback could not be started", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
                 return
-            task.add_done_callback(functools.partial(self._on_handler_done, key, running))
 
     async def _handle(self, key: Hashable, running: RunningCallback[QueuedEvent]) -> None:
         event = running.item.event
@@ -355,11 +355,11 @@ class CallbackInbox:
             self._finish(key, running)
 
     def _on_handler_done(
-        self, key: Hashable, running: RunningCallback[QueuedEvent], _task: "asyncio.Task[None]"
+        self, key: Hashable, running: RunningCallback[QueuedEvent], task: "asyncio.Task[None]"
     ) -> None:
         if not running.begun and self._finish(key, running):  # a task that is cancelled first runs not at all
             self._drop(running.item.event, "it was cancelled before its handler began", lost=True)
-            self._notify_waiters()
+        self._on_task_done(task)
 
     def _finish(self, key: Hashable, running: RunningCallback[QueuedEvent]) -> bool:
         """Release what a callback takes. Return false if that was done, or if its event loop was abandoned."""
@@ -377,15 +377,18 @@ class CallbackInbox:
             raise InvalidConfig("this inbox is iterated over: register handlers with another one")
         self._handlers.setdefault(kind, []).append(handler)
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def _start(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        on_done: "Callable[[asyncio.Task[None]], object] | None" = None,
+    ) -> None:
         try:
             task = asyncio.get_running_loop().create_task(coroutine)
         except BaseException:
             coroutine.close()
             raise
         self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-        return task
+        task.add_done_callback(on_done or self._on_task_done)
 
     def _on_task_done(self, task: "asyncio.Task[None]") -> None:
         if task not in self._tasks:  # of an event loop that was abandoned
