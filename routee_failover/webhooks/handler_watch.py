@@ -13,12 +13,11 @@ T = TypeVar("T")
 class RunningCallback(Generic[T]):
     """A callback that is being handled."""
 
-    __slots__ = ("begun", "handler", "item", "reported", "started_at")
+    __slots__ = ("handler", "item", "key", "reported", "started_at")
 
-    def __init__(self, item: T) -> None:
+    def __init__(self, key: Hashable, item: T) -> None:
+        self.key: Hashable = key
         self.item: T = item
-        self.begun: bool = False
-        """Whether its task has begun."""
         self.handler: object = None
         """The handler that runs; `None` as long as none has begun."""
         self.started_at: float = 0.0
@@ -42,12 +41,12 @@ class HandlerWatch(Generic[T]):
     def __len__(self) -> int:
         return len(self._running)
 
-    def __iter__(self) -> Iterator[tuple[Hashable, RunningCallback[T]]]:
-        return iter(list(self._running.items()))
+    def __iter__(self) -> Iterator[RunningCallback[T]]:
+        return iter(list(self._running.values()))
 
     def add(self, key: Hashable, item: T) -> RunningCallback[T]:
         """Add a callback that is about to be handled."""
-        running = self._running[key] = RunningCallback(item)
+        running = self._running[key] = RunningCallback(key, item)
         return running
 
     def begin(self, running: RunningCallback[T], handler: object) -> None:
@@ -57,12 +56,9 @@ class HandlerWatch(Generic[T]):
         if self._timer is None:
             self._schedule(self._threshold)
 
-    def remove(self, key: Hashable, running: RunningCallback[T]) -> bool:
-        """Remove a callback that was handled. Return whether it was still there."""
-        if self._running.get(key) is not running:
-            return False
-        del self._running[key]
-        return True
+    def remove(self, running: RunningCallback[T]) -> None:
+        """Remove a callback that was handled."""
+        del self._running[running.key]
 
     def stop(self) -> None:
         """Watch no more."""
@@ -77,7 +73,7 @@ class HandlerWatch(Generic[T]):
         self._timer = None
         now = asyncio.get_running_loop().time()
         waiting: list[float] = []
-        for _, running in self:
+        for running in self:
             if running.handler is None or running.reported:
                 continue
             # A timer may fire earlier than asked for, by less than the resolution of the clock.

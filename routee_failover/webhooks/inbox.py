@@ -6,7 +6,7 @@ handler may take longer. A handler that fails affects neither other handlers nor
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, Self, TypeVar, cast
 
@@ -110,7 +110,7 @@ class CallbackInbox:
         self._pending_bytes = 0
         self._running = HandlerWatch[QueuedEvent](self.slow_handler_after.total_seconds(), self._report_slow)
         self._owner = OwnerLoop(self._abandon_loop)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], RunningCallback[QueuedEvent] | None] = {}
         self._waiters: set[asyncio.Future[None]] = set()
         self._iterating = self._closing = False
 
@@ -217,7 +217,7 @@ class CallbackInbox:
         elif self._has_consumer(key[0]) and self._is_full(size):
             return ReceiveResult.UNAVAILABLE
         else:
-            self._dispatch(key, QueuedEvent(event, size), progress, digest)
+            self._dispatch(key, event, size, progress, digest)
         return result
 
     def __aiter__(self) -> Self:
@@ -304,7 +304,7 @@ class CallbackInbox:
         result = self._dedup.classify(pending.key, progress, pending.digest)
         if result is ReceiveResult.NEW:
             event = attrs.evolve(pending.event, record=record, confirmed=True)
-            self._dispatch(pending.key, QueuedEvent(event, pending.size), progress, pending.digest)
+            self._dispatch(pending.key, event, pending.size, progress, pending.digest)
         else:
             self._drop(pending.event, result.value, lost=False)
 
@@ -314,60 +314,47 @@ class CallbackInbox:
             return kind in self._handlers
         return self._iterating or self.notify is None
 
-    def _dispatch(self, key: tuple[str, str], item: QueuedEvent, progress: FlowProgress | None, digest: bytes) -> None:
+    def _dispatch(
+        self, key: tuple[str, str], event: AnyEvent, size: int, progress: FlowProgress | None, digest: bytes
+    ) -> None:
         queued = self._has_consumer(key[0])
         # Nothing here can fail for good: a callback that is refused would have to be new when it is repeated.
         self._dedup.record(key, progress, digest)
         if queued:
-            self._queue.put(key, item)
-            self._pending_bytes += item.size
-        if self.notify is not None and not isinstance(item.event.record, InboundMessage):
+            self._queue.put(key, QueuedEvent(event, size))
+            self._pending_bytes += size
+        if self.notify is not None and not isinstance(event.record, InboundMessage):
             try:
-                self.notify(item.event.record)
+                self.notify(event.record)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # consumers get the event all the same
-                self._report_failure(self.notify, error, item.event)
+                self._report_failure(self.notify, error, event)
         if queued:
             self._start_handlers()
             self._notify_waiters()
 
     def _start_handlers(self) -> None:
         while self._handlers and len(self._running) < self.concurrency and (entry := self._queue.try_get()) is not None:
-            key, item = entry
-            running = self._running.add(key, item)
+            running = self._running.add(*entry)
             try:
-                on_done = functools.partial(self._on_handler_done, key, running)
-                self._start(self._handle(key, running), on_done)
+                self._start(self._handle(running), running)
             except Exception as error:  # noqa: BLE001  # of a task factory: the event waits for the next attempt
-                self._running.remove(key, running)
-                self._queue.put_back(key, item)
+                self._running.remove(running)
+                self._queue.put_back(*entry)
                 context = {"message": "the handlers of a callback could not be started", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
                 return
 
-    async def _handle(self, key: Hashable, running: RunningCallback[QueuedEvent]) -> None:
+    async def _handle(self, running: RunningCallback[QueuedEvent]) -> None:
         event = running.item.event
-        running.begun = True
-        try:
-            for handler in self._handlers.get(event.kind, ()):
-                self._running.begin(running, handler)
-                await call_handler(handler, event, self._report_failure)
-        finally:
-            self._finish(key, running)
+        for handler in self._handlers.get(event.kind, ()):
+            self._running.begin(running, handler)
+            await call_handler(handler, event, self._report_failure)
 
-    def _on_handler_done(
-        self, key: Hashable, running: RunningCallback[QueuedEvent], task: "asyncio.Task[None]"
-    ) -> None:
-        if not running.begun and self._finish(key, running):  # a task that is cancelled first runs not at all
-            self._drop(running.item.event, "it was cancelled before its handler began", lost=True)
-        self._on_task_done(task)
-
-    def _finish(self, key: Hashable, running: RunningCallback[QueuedEvent]) -> bool:
-        """Release what a callback takes. Return false if that was done, or if its event loop was abandoned."""
-        if not self._running.remove(key, running):
-            return False
+    def _finish(self, running: RunningCallback[QueuedEvent]) -> None:
+        """Release what a callback takes."""
+        self._running.remove(running)
         self._pending_bytes -= running.item.size
-        self._queue.task_done(key)
-        return True
+        self._queue.task_done(running.key)
 
     # --- tasks, waiters, observers
 
@@ -377,23 +364,23 @@ class CallbackInbox:
             raise InvalidConfig("this inbox is iterated over: register handlers with another one")
         self._handlers.setdefault(kind, []).append(handler)
 
-    def _start(
-        self,
-        coroutine: Coroutine[Any, Any, None],
-        on_done: "Callable[[asyncio.Task[None]], object] | None" = None,
-    ) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, None], running: RunningCallback[QueuedEvent] | None = None) -> None:
         try:
             task = asyncio.get_running_loop().create_task(coroutine)
         except BaseException:
             coroutine.close()
             raise
-        self._tasks.add(task)
-        task.add_done_callback(on_done or self._on_task_done)
+        self._tasks[task] = running
+        task.add_done_callback(self._on_task_done)
 
     def _on_task_done(self, task: "asyncio.Task[None]") -> None:
         if task not in self._tasks:  # of an event loop that was abandoned
             return
-        self._tasks.discard(task)
+        # Here and not in the task: a task that is cancelled before its first step runs not at all.
+        if (running := self._tasks.pop(task)) is not None:
+            self._finish(running)
+            if running.handler is None and task.cancelled():
+                self._drop(running.item.event, "it was cancelled before its handler began", lost=True)
         if not task.cancelled():  # else the event loop may be shutting down, and no new task must be started in it
             self._start_handlers()
         self._notify_waiters()
@@ -401,9 +388,9 @@ class CallbackInbox:
     def _abandon_loop(self) -> None:
         """Give up what runs in the previous event loop: it has ended, or the inbox was closed in it."""
         self._running.stop()
-        for key, running in self._running:
-            if self._finish(key, running):
-                self._drop(running.item.event, "its event loop ended before it was handled", lost=True)
+        for running in self._running:
+            self._finish(running)
+            self._drop(running.item.event, "its event loop ended before it was handled", lost=True)
         for pending in self._confirmer.clear() if self._confirmer else ():
             self._pending_bytes -= pending.size
             self._drop(pending.event, "its event loop ended before it was confirmed", lost=True)

@@ -6,6 +6,7 @@ handed over, and either runs there as a whole or is withdrawn before it has begu
 
 import asyncio
 import threading
+from asyncio import _get_running_loop  # pyright: ignore[reportPrivateUsage]  # it does not raise without a loop
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -14,14 +15,6 @@ T = TypeVar("T")
 
 HAND_OVER_SECONDS = 1.0
 """How long a call waits for the loop to run it. Routee waits 2 seconds for the response."""
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread, if any."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 class LoopUnavailable(Exception):
@@ -42,7 +35,7 @@ class OwnerLoop:
 
         With `take_over`, it becomes the owner in any case.
         """
-        loop = running_loop()
+        loop = _get_running_loop()
         if loop is None:
             return False
         if loop is self.loop:
@@ -58,7 +51,7 @@ class OwnerLoop:
     @property
     def is_elsewhere(self) -> bool:
         """Whether another loop is the owner, and runs."""
-        return self.loop is not None and self.loop.is_running() and self.loop is not running_loop()
+        return self.loop is not None and self.loop.is_running() and self.loop is not _get_running_loop()
 
     def submit(self, function: Callable[[], T]) -> "Future[T]":
         """Hand a function over to the loop. Raises `LoopUnavailable` if the loop does not run."""

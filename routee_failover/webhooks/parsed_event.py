@@ -19,18 +19,12 @@ class QueuedEvent(NamedTuple):
     """Estimated memory in bytes."""
 
 
-class ParsedEvent(NamedTuple):
-    """A callback with everything that the inbox decides by."""
-
-    key: tuple[str, str]
-    event: AnyEvent
-    progress: FlowProgress | None
-    digest: bytes
-    size: int
+ParsedEvent = tuple[tuple[str, str], AnyEvent, FlowProgress | None, bytes, int]
+"""Key, event, progress, digest and estimated memory in bytes: all that the inbox decides by."""
 
 
 def parse_event(body: Any, reference: str | None) -> ParsedEvent:
     """Parse a callback, in any thread: nothing of the inbox is needed for it. Raises `InvalidCallback`."""
     key, record, payload, size = parse_body(body)
     event: AnyEvent = CallbackEvent(record=record, reference=reference, received_at=datetime.now(UTC))
-    return ParsedEvent(key, event, progress_of(record), payload_digest(payload), size)
+    return key, event, progress_of(record), payload_digest(payload), size
