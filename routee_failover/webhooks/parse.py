@@ -51,9 +51,11 @@ def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any
     return parse_body(body).record
 
 
-@scrub_traceback
 def parse_body(body: bytes | bytearray | memoryview | str | Mapping[str, Any]) -> ParsedCallback:
-    """Return the record, its key and the JSON object that it was read from. Raises `InvalidCallback`."""
+    """Return the record, its key and the JSON object that it was read from. Raises `InvalidCallback`.
+
+    Its callers scrub the traceback, whose frames hold the body.
+    """
     payload, size = _copy(body) if isinstance(body, Mapping) else _decode(body)
     # A callback of a single message, as other services of Routee send it, has an object as its status.
     has_status_name = isinstance(payload.get("status"), str)
@@ -80,10 +82,11 @@ def _decode(body: object) -> tuple[dict[str, Any], int]:
         body = body[: MAX_CALLBACK_SIZE + 1].encode("utf-8", "surrogatepass")
     if not isinstance(body, bytes | bytearray | memoryview):
         raise InvalidCallback(f"a callback is bytes, text or a mapping, not {type(body).__name__}")
-    if memoryview(body).nbytes > MAX_CALLBACK_SIZE:
+    size = len(body) if isinstance(body, bytes) else memoryview(body).nbytes
+    if size > MAX_CALLBACK_SIZE:
         _raise_invalid(f"it has more than {MAX_CALLBACK_SIZE} bytes")
     data = bytes(body)
-    if len(data) > 2 * MAX_VALUES:  # each value takes two bytes at least
+    if size > 2 * MAX_VALUES:  # each value takes two bytes at least
         _check_values(data)
     try:
         payload = decode(data)
@@ -97,7 +100,7 @@ def _decode(body: object) -> tuple[dict[str, Any], int]:
         _raise_invalid("it is not a JSON object")
     # Counting the values would cost a tenth of parsing. Texts, numbers and the entries of an object take up to 24 bytes
     # for each byte here; an object or a list, with its table, up to 250.
-    return payload, len(data) * 24 + brackets * 250
+    return payload, size * 24 + brackets * 250
 
 
 _remove_texts = functools.partial(re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL).sub, b"")
