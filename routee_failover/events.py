@@ -149,6 +149,19 @@ class HandlerFailed(ValueObject):
     tracking_id: str | None
 
 
+@attrs.frozen(slots=False, eq=False, repr=False)
+class HandlerSlow(ValueObject):
+    """A callback handler has been running for `seconds` seconds, and still runs. It is emitted once for each call.
+
+    - `handler`, `kind`, `tracking_id`: as in `HandlerFailed`.
+    """
+
+    handler: str
+    seconds: float
+    kind: str
+    tracking_id: str | None
+
+
 Event: TypeAlias = (
     AttemptStarted
     | AttemptEnded
@@ -160,6 +173,7 @@ Event: TypeAlias = (
     | CallbackRejected
     | CallbackDropped
     | HandlerFailed
+    | HandlerSlow
 )
 
 
@@ -176,7 +190,7 @@ class LoggingObserver:
 
     DEBUG: accepted attempts and routine events. INFO: retries, throttle pauses, rejected callbacks. WARNING: attempts
     with any other outcome, an exhausted retry budget, the circuit breaker, callbacks that were lost or rejected with
-    503. ERROR: handlers that raised.
+    503, handlers that run long. ERROR: handlers that raised.
 
     The event itself is the attribute `routee_event` of the log record, for structured logging. `logger` is
     `logging.getLogger("routee_failover")` by default.
@@ -199,7 +213,11 @@ def _level_of(event: Event) -> int:
         case RetryScheduled() | ThrottlePaused():
             return logging.INFO
         case (
-            RetryBudgetExhausted() | CircuitBreakerChanged() | CallbackDropped(lost=True) | CallbackRejected(status=503)
+            RetryBudgetExhausted()
+            | CircuitBreakerChanged()
+            | CallbackDropped(lost=True)
+            | CallbackRejected(status=503)
+            | HandlerSlow()
         ):
             return logging.WARNING
         case CallbackRejected(status=status) if status not in _SCANNER_STATUSES:
@@ -236,11 +254,13 @@ def _describe(event: Event) -> str:
             return f"callback ({_subject(event)}) not delivered: {event.reason}"
         case HandlerFailed():
             return f"{event.handler} raised {event.error} on a callback ({_subject(event)})"
+        case HandlerSlow():
+            return f"{event.handler} has been running for {event.seconds:.1f} s on a callback ({_subject(event)})"
         case _:
             return f"circuit breaker {event.state}{f': {event.reason}' if event.reason else ''}"
 
 
-def _subject(event: CallbackDropped | HandlerFailed) -> str:
+def _subject(event: CallbackDropped | HandlerFailed | HandlerSlow) -> str:
     return event.kind if event.tracking_id is None else f"{event.kind} {event.tracking_id}"
 
 

@@ -20,6 +20,7 @@ from routee_failover.events import (
     CircuitBreakerChanged,
     Event,
     HandlerFailed,
+    HandlerSlow,
     LoggingObserver,
     Observer,
     ObserverGroup,
@@ -105,6 +106,11 @@ EVENTS: dict[str, tuple[Event, int, str]] = {
         HandlerFailed("handler", "KeyError", "otp", "f-1"),
         logging.ERROR,
         "handler raised KeyError on a callback (otp f-1)",
+    ),
+    "slow handler": (
+        HandlerSlow("handler", 30.01, "flow", "t-1"),
+        logging.WARNING,
+        "handler has been running for 30.0 s on a callback (flow t-1)",
     ),
 }
 by_event = pytest.mark.parametrize(("event", "level", "text"), EVENTS.values(), ids=EVENTS)

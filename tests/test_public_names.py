@@ -12,7 +12,7 @@ PUBLIC_NAMES = {
         CallbackDropped CallbackEvent CallbackInbox CallbackRejected CallbackSigner CallbackStrategy Channel
         CircuitBreakerChanged CircuitOpen ClientClosed Config ConnectFailed DeadlinePassed DeliveryScope
         DeliveryUnknown DialPlan Endpoint Event Filter FilterField FlowFailed FlowKind FlowPage FlowReceipt
-        FlowRecord FlowSearch FlowStatus Forbidden Gender HandlerFailed InboundMessage InsufficientBalance
+        FlowRecord FlowSearch FlowStatus Forbidden Gender HandlerFailed HandlerSlow InboundMessage InsufficientBalance
         InvalidCallback InvalidConfig InvalidFlow InvalidSearch InvalidSource LedgerError LoggingObserver
         MachineDetection MachineDetectionStrategy MessageRecord MessageStatus NoResponse NotFound NotSent
         Observer OnUnknown OtpFlow OtpLanguage OtpPage OtpReceipt OtpRecord OtpSearch OtpSmsMessage OtpSmsStep

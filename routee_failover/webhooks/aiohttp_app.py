@@ -4,11 +4,11 @@ import asyncio
 from datetime import timedelta
 
 from aiohttp import web
-from aiohttp.streams import StreamReader
 
 from .inbox import CallbackInbox
 from .parse import MAX_CALLBACK_SIZE
 from .receiver import ReceiverCore, ReceiverResponse
+from .request_body import RejectedBody
 from .signer import CallbackSigner
 
 
@@ -36,15 +36,19 @@ def aiohttp_receiver(
     async def receive(request: web.Request) -> web.Response:
         result = core.check_head(request.method, request.path, request.content_length)
         if not isinstance(result, ReceiverResponse):
-            body = await _read(request.content, core)
-            result = body if isinstance(body, ReceiverResponse) else core.receive(result, body)
-        return web.Response(status=result.status, text=result.text, headers=result.headers)
+            body = await _read(request, core)
+            result = body if isinstance(body, ReceiverResponse) else await core.receive(result, body)
+        response = web.Response(status=result.status, text=result.text, headers=result.headers)
+        if request.content.exception() is not None:
+            # After the response, aiohttp reads the rest of the body. It would log this exception as one of the server.
+            request.content.feed_eof()
+        return response
 
     async def start(_app: web.Application) -> None:
-        await inbox.__aenter__()
+        await core.open_inbox()
 
     async def close(_app: web.Application) -> None:
-        await inbox.aclose()
+        await core.close_inbox()
 
     app = web.Application()
     for path in ("", "/{signed:.*}"):
@@ -55,19 +59,24 @@ def aiohttp_receiver(
     return app
 
 
-async def _read(content: StreamReader, core: ReceiverCore) -> bytes | ReceiverResponse:
+async def _read(request: web.Request, core: ReceiverCore) -> bytes | ReceiverResponse:
     """Return the body, read in chunks: no more than `max_body_size` bytes are ever held in memory."""
-    chunks: list[bytes] = []
-    size = 0
+    encoding = request.headers.get("Content-Encoding", "")
     try:
-        async with asyncio.timeout(core.body_timeout_seconds):
-            async for chunk in content.iter_any():
-                size += len(chunk)
-                if size > core.max_body_size:
-                    return core.reject_too_large()
-                chunks.append(chunk)
+        with core.receiving(None if encoding.lower() in _DECODED_BY_SERVER else encoding) as body:
+            async with asyncio.timeout(core.body_timeout_seconds):
+                async for chunk in request.content.iter_any():
+                    core.feed(body, chunk)
+            return body.finish()
     except TimeoutError:
         return core.reject_timeout()
-    except (OSError, web.RequestPayloadError):
+    except RejectedBody as error:
+        return core.reject_body(error)
+    except web.RequestPayloadError:
+        return core.reject_incomplete("the body was incomplete, or could not be decompressed")
+    except OSError:
         return core.reject_incomplete()
-    return b"".join(chunks)
+
+
+_DECODED_BY_SERVER = frozenset({"gzip", "deflate"})
+"""What aiohttp's parser decompresses, a piece at a time, before a handler sees it."""

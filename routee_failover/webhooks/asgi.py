@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,15 +10,12 @@ from ..secret import MASK
 from .inbox import CallbackInbox
 from .parse import MAX_CALLBACK_SIZE
 from .receiver import ReceiverCore, ReceiverResponse
+from .request_body import RejectedBody
 from .signer import CallbackSigner
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-
-class _ClientDisconnected(Exception):
-    """The client disconnected before the body was complete: a response would not be read."""
 
 
 class AsgiReceiver:
@@ -63,43 +61,39 @@ class AsgiReceiver:
         if self._core.requires_signature:  # whatever the response: a GET of a valid URL is logged as well
             _redact_path(scope)
         if not isinstance(result, ReceiverResponse):
-            try:
-                body = await self._read(receive)
-            except _ClientDisconnected:
-                self._core.reject_incomplete()
-                return
-            result = body if isinstance(body, ReceiverResponse) else self._core.receive(result, body)
+            body = await self._read(receive, _header(scope, b"content-encoding"))
+            result = body if isinstance(body, ReceiverResponse) else await self._core.receive(result, body)
         data = result.text.encode()
         fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(data)), **result.headers}
         headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-        await send({"type": "http.response.start", "status": result.status, "headers": headers})
-        await send({"type": "http.response.body", "body": data})
+        # A caller who has left gets a response, too: middlewares log a server error for an application that sends none.
+        with suppress(OSError):  # which a server may raise for a caller who has left
+            await send({"type": "http.response.start", "status": result.status, "headers": headers})
+            await send({"type": "http.response.body", "body": data})
 
-    async def _read(self, receive: Receive) -> bytes | ReceiverResponse:
+    async def _read(self, receive: Receive, encoding: str | None) -> bytes | ReceiverResponse:
         """Return the body, read in chunks: no more than `max_body_size` bytes are ever held in memory."""
-        chunks: list[bytes] = []
-        size, more = 0, True
+        more = True
         try:
-            async with asyncio.timeout(self._core.body_timeout_seconds):
-                while more:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        raise _ClientDisconnected
-                    chunk: bytes = message.get("body", b"")
-                    more = message.get("more_body", False)
-                    size += len(chunk)
-                    if size > self._core.max_body_size:
-                        return self._core.reject_too_large()
-                    chunks.append(chunk)
+            with self._core.receiving(encoding) as body:
+                async with asyncio.timeout(self._core.body_timeout_seconds):
+                    while more:
+                        message = await receive()
+                        if message["type"] != "http.request":
+                            return self._core.reject_incomplete()
+                        self._core.feed(body, message.get("body", b""))
+                        more = message.get("more_body", False)
+                return body.finish()
         except TimeoutError:
             return self._core.reject_timeout()
-        return b"".join(chunks)
+        except RejectedBody as error:
+            return self._core.reject_body(error)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":
-            await self._core.inbox.__aenter__()
+            await self._core.open_inbox()
             await send({"type": "lifespan.startup.complete"})
-        await self._core.inbox.aclose()
+        await self._core.close_inbox()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -113,7 +107,10 @@ def _redact_path(scope: MutableMapping[str, Any]) -> None:
 
 def _content_length(scope: MutableMapping[str, Any]) -> int | None:
     """Return the declared Content-Length in bytes; `None` if there is none, or it is not a number."""
-    for name, value in scope["headers"]:
-        if name.lower() == b"content-length" and value.isdigit():
-            return int(value[:20])
-    return None
+    value = _header(scope, b"content-length")
+    return int(value[:20]) if value is not None and value.isascii() and value.isdigit() else None
+
+
+def _header(scope: MutableMapping[str, Any], name: bytes) -> str | None:
+    """Return the first header of that name, which is in lower case."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), None)

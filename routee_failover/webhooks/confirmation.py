@@ -21,15 +21,14 @@ _MAX_DELAY = 15.0
 class PendingConfirmation:
     """A final status that a callback reported and Routee has not confirmed yet."""
 
-    __slots__ = ("delay", "digest", "event", "expires_at", "key", "timer")
+    __slots__ = ("delay", "digest", "event", "expires_at", "key", "size", "timer")
 
-    def __init__(
-        self, key: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes, expires_at: float
-    ) -> None:
+    def __init__(self, key: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes, size: int) -> None:
         self.key: tuple[str, str] = key
         self.event: CallbackEvent[AnyFlowRecord] = event
         self.digest: bytes = digest
-        self.expires_at: float = expires_at
+        self.size: int = size
+        self.expires_at: float = 0.0
         self.delay: float = _INITIAL_DELAY
         self.timer: asyncio.TimerHandle | None = None
 
@@ -63,11 +62,15 @@ class Confirmer:
     def __contains__(self, key: tuple[str, str]) -> bool:
         return key in self._pending
 
-    def add(self, key: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes) -> None:
+    def add(self, pending: PendingConfirmation) -> None:
         """Start to confirm a final status."""
-        expires_at = asyncio.get_running_loop().time() + self._timeout
-        pending = self._pending[key] = PendingConfirmation(key, event, digest, expires_at)
-        self._start_task(self._confirm_once(pending))
+        pending.expires_at = asyncio.get_running_loop().time() + self._timeout
+        self._pending[pending.key] = pending
+        try:
+            self._start_task(self._confirm_once(pending))
+        except BaseException:  # of a task factory: a repeated callback must start it again
+            del self._pending[pending.key]
+            raise
 
     def extend(self, key: tuple[str, str]) -> None:
         """Restart the timeout and the backoff of a final status that was reported again."""
@@ -78,12 +81,12 @@ class Confirmer:
             pending.timer.cancel()
             self._schedule(pending, _INITIAL_DELAY)
 
-    def clear(self) -> list[CallbackEvent[AnyFlowRecord]]:
-        """Drop all pending confirmations, and return their events."""
+    def clear(self) -> list[PendingConfirmation]:
+        """Drop all pending confirmations, and return them."""
         for pending in self._pending.values():
             if pending.timer is not None:
                 pending.timer.cancel()
-        dropped = [pending.event for pending in self._pending.values()]
+        dropped = list(self._pending.values())
         self._pending.clear()
         return dropped
 

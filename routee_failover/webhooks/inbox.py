@@ -5,13 +5,13 @@ handler may take longer. A handler that fails affects neither other handlers nor
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
-from datetime import UTC, datetime, timedelta
+import functools
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import timedelta
 from typing import Any, Self, TypeVar, cast
 
 import attrs
 
-from .._hooks import is_coroutine_function
 from .._validators import (
     as_tuple,
     callable_name,
@@ -21,22 +21,24 @@ from .._validators import (
     check_positive_int,
 )
 from ..errors import InvalidConfig
-from ..events import CallbackDropped, HandlerFailed, LoggingObserver, Observer, ObserverGroup
+from ..events import CallbackDropped, HandlerFailed, HandlerSlow, LoggingObserver, Observer, ObserverGroup
 from ..records import FlowRecord, InboundMessage, OtpRecord, ViberOtpRecord
 from ..secret import scrub_traceback
 from .confirmation import AnyFlowRecord, Confirm, Confirmer, PendingConfirmation
-from .dedup import Deduplicator, payload_digest
+from .dedup import Deduplicator
 from .event import AnyCallback, CallbackEvent, ReceiveResult
-from .flow_progress import progress_of
+from .flow_progress import FlowProgress, progress_of
+from .handler_watch import HandlerWatch, RunningCallback
+from .handlers import Handler, call_handler, check_handler
 from .keyed_queue import KeyedQueue
-from .parse import parse_body
+from .owner_loop import LoopUnavailable, OwnerLoop
+from .parsed_event import AnyEvent, ParsedEvent, QueuedEvent, parse_event
 
-AnyEvent = CallbackEvent[AnyCallback]
-Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]
 _Flow = TypeVar("_Flow", bound=Callable[[CallbackEvent[FlowRecord]], Awaitable[object]])
 _Otp = TypeVar("_Otp", bound=Callable[[CallbackEvent[OtpRecord]], Awaitable[object]])
 _ViberOtp = TypeVar("_ViberOtp", bound=Callable[[CallbackEvent[ViberOtpRecord]], Awaitable[object]])
 _Inbound = TypeVar("_Inbound", bound=Callable[[CallbackEvent[InboundMessage]], Awaitable[object]])
+_OTHER_LOOP = "this inbox is open in another event loop: it can be opened and iterated over in one alone"
 
 
 def _check_callable(_inbox: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
@@ -68,8 +70,10 @@ class CallbackInbox:
     With `notify` and neither handlers nor a loop, a callback is done once `notify` was called: a program that also
     loops has to start its `async for` before the receiver accepts callbacks.
 
-    An inbox belongs to one event loop at a time. `async with inbox` or `aclose()` lets handlers finish; an aiohttp or
-    ASGI server does that for a receiver that it serves. Raises `InvalidConfig` for settings that cannot work.
+    An inbox belongs to one event loop at a time: the one that opens it with `async with inbox`, or else the first that
+    uses it. Callbacks may come from any thread or other loop, and are handed over to that loop. `async with inbox` or
+    `aclose()` lets handlers finish; an aiohttp or ASGI server does that for a receiver that it serves. Raises
+    `InvalidConfig` for settings that cannot work.
     """
 
     notify: Callable[[Any], object] | None = attrs.field(
@@ -88,10 +92,17 @@ class CallbackInbox:
     capacity: int = attrs.field(default=1000, validator=check_positive_int)
     """How many callbacks may be pending. Beyond that, receivers respond with 503, which makes Routee repeat them: after
     30 seconds first, and up to 12 times in 24 hours (https://docs.routee.net/docs/callback-url-webhook)."""
+    max_pending_bytes: int = attrs.field(default=64 * 1024 * 1024, validator=check_positive_int)
+    """How much memory callbacks may take together until they are handled, in bytes, as estimated from their texts and
+    values. Bodies that a receiver is still receiving count as well. Beyond that, receivers respond with 503, as beyond
+    `capacity`; a callback that is larger by itself is accepted when nothing else is pending."""
     concurrency: int = attrs.field(default=10, validator=check_positive_int)
     """How many callbacks are handled at a time."""
     max_flows: int = attrs.field(default=10_000, validator=check_positive_int)
     """How many flows are remembered, to recognize duplicate and stale callbacks; about a kilobyte each."""
+    slow_handler_after: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_positive_duration)
+    """How long a handler may run before `HandlerSlow` is emitted, once. It goes on running: `concurrency` handlers that
+    hang stop all others."""
     shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_positive_duration)
     """How long `aclose()` waits for pending callbacks to be handled."""
     observers: tuple[Observer, ...] = attrs.field(
@@ -102,15 +113,17 @@ class CallbackInbox:
     def __attrs_post_init__(self) -> None:
         self._observers = ObserverGroup(self.observers)
         self._dedup = Deduplicator(self.max_flows)
-        self._queue: KeyedQueue[AnyEvent] = KeyedQueue()
+        self._queue: KeyedQueue[QueuedEvent] = KeyedQueue()
         self._confirmer: Confirmer | None = None
         if self.confirm is not None:
             self._confirmer = Confirmer(
                 self.confirm, self.confirm_timeout.total_seconds(), self._on_confirmation, self._start
             )
         self._handlers: dict[str, list[Handler]] = {}
-        self._handling = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pending_bytes = 0
+        self._running = HandlerWatch[QueuedEvent](self.slow_handler_after.total_seconds(), self._report_slow)
+        self._owner = OwnerLoop(self._abandon_loop)
+        self._tasks: dict[asyncio.Task[None], RunningCallback[QueuedEvent] | None] = {}
         self._waiters: set[asyncio.Future[None]] = set()
         self._iterating = self._closing = False
 
@@ -121,6 +134,11 @@ class CallbackInbox:
     def pending(self) -> int:
         """How many callbacks were accepted and are neither dispatched nor dropped."""
         return len(self._queue) + len(self._confirmer or ())
+
+    @property
+    def pending_bytes(self) -> int:
+        """Estimated memory of the callbacks that are pending or being handled, in bytes."""
+        return self._pending_bytes
 
     def on_flow(self, handler: _Flow) -> _Flow:
         """Register an `async def` handler for callbacks of standard and transactional flows.
@@ -149,27 +167,75 @@ class CallbackInbox:
     def receive(
         self, body: bytes | bytearray | memoryview | str | Mapping[str, Any], *, reference: str | None = None
     ) -> ReceiveResult:
-        """Accept a callback and return what it was; a receiver calls this, in the event loop.
+        """Accept a callback and return what it was; a receiver calls this.
 
-        It does not wait. Raises `InvalidCallback` for a body that is not a callback.
+        In the event loop that the inbox belongs to, it does not wait. In any other thread or loop it blocks until that
+        loop has accepted the callback, for a second at most: then it returns `UNAVAILABLE`, and the callback is not
+        accepted later either. A coroutine of another loop should use `areceive`.
+
+        Raises `InvalidCallback` for a body that is not a callback, and `InvalidConfig` in a thread without an event
+        loop if the inbox was never opened in one, unless it only has to call `notify`.
         """
-        # 1. Parse it, and compare it with what was received before.
-        key, record, payload = parse_body(body)
-        event: AnyEvent = CallbackEvent(record=record, reference=reference, received_at=datetime.now(UTC))
-        progress, digest = progress_of(record), payload_digest(payload)
+        callback = parse_event(body, reference)
+        if self._owner.claim():
+            return self._accept(callback)
+        with self._owner.lock:
+            if self._owner.loop is None or self._owner.loop.is_closed():
+                return self._accept_without_loop(callback)
+        try:
+            return self._owner.call(functools.partial(self._accept, callback))
+        except LoopUnavailable:
+            return ReceiveResult.UNAVAILABLE
+
+    @scrub_traceback
+    def areceive(
+        self, body: bytes | bytearray | memoryview | str | Mapping[str, Any], *, reference: str | None = None
+    ) -> Coroutine[Any, Any, ReceiveResult]:
+        """Accept a callback as `receive` does, without blocking an event loop that is not the inbox's; to be awaited.
+
+        If it is cancelled before the inbox's loop has taken the callback, the callback is not accepted.
+        """
+        return self._areceive(parse_event(body, reference))
+
+    async def _areceive(self, callback: ParsedEvent) -> ReceiveResult:
+        if self._owner.claim():
+            return self._accept(callback)
+        try:
+            return await self._owner.call_async(functools.partial(self._accept, callback))
+        except LoopUnavailable:
+            return ReceiveResult.UNAVAILABLE
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the inbox is open in an event loop other than the running one."""
+        return self._owner.is_elsewhere and not self._closing
+
+    def _accept_without_loop(self, callback: ParsedEvent) -> ReceiveResult:
+        # There is no loop, so that nothing else can change the inbox: the lock keeps threads and a first loop apart.
+        if not (self._handlers or self._confirmer is not None or self._waiters or self._closing):
+            return self._accept(callback)
+        if self._owner.loop is None and not self._closing:
+            raise InvalidConfig(
+                "a callback was received in a thread, and this inbox was not opened in an event loop: open it with "
+                "`async with inbox` in a loop that keeps running; nothing was accepted"
+            )
+        return ReceiveResult.UNAVAILABLE
+
+    def _accept(self, callback: ParsedEvent) -> ReceiveResult:
+        key, event, progress, digest, size = callback
         result = self._dedup.classify(key, progress, digest)
-        # 2. Drop a duplicate or stale one, start to confirm a final status, record and dispatch any other.
+        # Drop a duplicate or stale one, start to confirm a final status, record and dispatch any other.
         if result is not ReceiveResult.NEW:
             self._drop(event, result.value, lost=False)
         elif self._closing:
             return ReceiveResult.UNAVAILABLE
         elif self._confirmer is not None and progress is not None and progress.final_status is not None:
-            return self._start_confirmation(self._confirmer, key, cast("CallbackEvent[AnyFlowRecord]", event), digest)
-        elif self._has_consumer(key[0]) and self.pending >= self.capacity:
+            confirmation = PendingConfirmation(key, cast("CallbackEvent[AnyFlowRecord]", event), digest, size)
+            return self._start_confirmation(self._confirmer, confirmation)
+        elif self._has_consumer(key[0]) and self._is_full(size):
             return ReceiveResult.UNAVAILABLE
         else:
-            self._dedup.record(key, progress, digest)
-            self._dispatch(key, event)
+            self._dispatch(key, event, size, progress, digest)
         return result
 
     def __aiter__(self) -> Self:
@@ -185,12 +251,16 @@ class CallbackInbox:
 
     async def __anext__(self) -> AnyEvent:
         aiter(self)
+        if not self._owner.claim():
+            raise InvalidConfig(_OTHER_LOOP)
         while True:
             item = self._queue.try_get()
             if item is not None:
-                self._queue.task_done(item[0])
+                key, (event, size) = item
+                self._queue.task_done(key)
+                self._pending_bytes -= size
                 self._notify_waiters()
-                return item[1]
+                return event
             if self._closing and not self._confirmer:
                 raise StopAsyncIteration
             await self._wait_for_change()
@@ -200,6 +270,11 @@ class CallbackInbox:
 
         The rest is dropped: Routee got a 200 and does not repeat it, so each is emitted to observers.
         """
+        if not self._owner.claim() and self._owner.is_elsewhere:
+            loop = cast("asyncio.AbstractEventLoop", self._owner.loop)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.aclose(), loop))
+            return
+        self._owner.claim(take_over=True)
         self._closing = True
         self._notify_waiters()
         try:
@@ -213,6 +288,8 @@ class CallbackInbox:
             await self._drop_all()
 
     async def __aenter__(self) -> Self:
+        if not self._owner.claim(take_over=not self.is_elsewhere):
+            raise InvalidConfig(_OTHER_LOOP)
         self._closing = False
         return self
 
@@ -221,26 +298,31 @@ class CallbackInbox:
 
     # --- dispatching
 
-    def _start_confirmation(
-        self, confirmer: Confirmer, key: tuple[str, str], event: CallbackEvent[AnyFlowRecord], digest: bytes
-    ) -> ReceiveResult:
-        if key in confirmer:
-            confirmer.extend(key)
-        elif self.pending >= self.capacity:
+    def _is_full(self, size: int) -> bool:
+        """Return whether a callback of that size cannot be accepted now. One that is too large is accepted alone."""
+        over = self._pending_bytes > 0 and self._pending_bytes + size > self.max_pending_bytes
+        return over or self.pending >= self.capacity
+
+    def _start_confirmation(self, confirmer: Confirmer, pending: PendingConfirmation) -> ReceiveResult:
+        if pending.key in confirmer:
+            confirmer.extend(pending.key)
+        elif self._is_full(pending.size):
             return ReceiveResult.UNAVAILABLE
         else:
-            confirmer.add(key, event, digest)
+            confirmer.add(pending)
+            self._pending_bytes += pending.size
         return ReceiveResult.NEW
 
     def _on_confirmation(self, pending: PendingConfirmation, record: AnyFlowRecord | None, reason: str) -> None:
+        self._pending_bytes -= pending.size
         if record is None:
             self._drop(pending.event, f"not confirmed: {reason}", lost=True)
             return
         progress = progress_of(record)
         result = self._dedup.classify(pending.key, progress, pending.digest)
         if result is ReceiveResult.NEW:
-            self._dedup.record(pending.key, progress, pending.digest)
-            self._dispatch(pending.key, attrs.evolve(pending.event, record=record, confirmed=True))
+            event = attrs.evolve(pending.event, record=record, confirmed=True)
+            self._dispatch(pending.key, event, pending.size, progress, pending.digest)
         else:
             self._drop(pending.event, result.value, lost=False)
 
@@ -250,62 +332,88 @@ class CallbackInbox:
             return kind in self._handlers
         return self._iterating or self.notify is None
 
-    def _dispatch(self, key: tuple[str, str], event: AnyEvent) -> None:
+    def _dispatch(
+        self, key: tuple[str, str], event: AnyEvent, size: int, progress: FlowProgress | None, digest: bytes
+    ) -> None:
+        queued = self._has_consumer(key[0])
+        # Nothing here can fail for good: a callback that is refused would have to be new when it is repeated.
+        self._dedup.record(key, progress, digest)
+        if queued:
+            self._queue.put(key, QueuedEvent(event, size))
+            self._pending_bytes += size
         if self.notify is not None and not isinstance(event.record, InboundMessage):
             try:
                 self.notify(event.record)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # consumers get the event all the same
                 self._report_failure(self.notify, error, event)
-        if self._has_consumer(key[0]):
-            self._queue.put(key, event)
+        if queued:
             self._start_handlers()
             self._notify_waiters()
 
     def _start_handlers(self) -> None:
-        while self._handlers and self._handling < self.concurrency and (item := self._queue.try_get()) is not None:
-            self._handling += 1
-            self._start(self._handle(*item))
+        while self._handlers and len(self._running) < self.concurrency and (entry := self._queue.try_get()) is not None:
+            running = self._running.add(*entry)
+            try:
+                self._start(self._handle(running), running)
+            except Exception as error:  # noqa: BLE001  # of a task factory: the event waits for the next attempt
+                self._running.remove(running)
+                self._queue.put_back(*entry)
+                context = {"message": "the handlers of a callback could not be started", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+                return
 
-    async def _handle(self, key: Hashable, event: AnyEvent) -> None:
-        try:
-            for handler in self._handlers.get(event.kind, ()):
-                await self._call(handler, event)
-        finally:
-            self._handling -= 1
-            self._queue.task_done(key)
+    async def _handle(self, running: RunningCallback[QueuedEvent]) -> None:
+        event = running.item.event
+        for handler in self._handlers.get(event.kind, ()):
+            self._running.begin(running, handler)
+            await call_handler(handler, event, self._report_failure)
 
-    async def _call(self, handler: Handler, event: AnyEvent) -> None:
-        task = cast("asyncio.Task[None]", asyncio.current_task())
-        try:
-            await handler(event)
-        except asyncio.CancelledError as error:
-            self._report_failure(handler, error, event)
-            if task.cancelling():
-                raise
-        except Exception as error:  # noqa: BLE001  # the next event is handled all the same
-            self._report_failure(handler, error, event)
+    def _finish(self, running: RunningCallback[QueuedEvent]) -> None:
+        """Release what a callback takes."""
+        self._running.remove(running)
+        self._pending_bytes -= running.item.size
+        self._queue.task_done(running.key)
 
     # --- tasks, waiters, observers
 
     def _add_handler(self, kind: str, handler: Handler) -> None:
-        if not is_coroutine_function(handler):
-            raise InvalidConfig(
-                f"{callable_name(handler)} must be an async def: any other function would block every callback"
-            )
+        check_handler(handler)
         if self._iterating:
             raise InvalidConfig("this inbox is iterated over: register handlers with another one")
         self._handlers.setdefault(kind, []).append(handler)
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
+    def _start(self, coroutine: Coroutine[Any, Any, None], running: RunningCallback[QueuedEvent] | None = None) -> None:
+        try:
+            task = asyncio.get_running_loop().create_task(coroutine)
+        except BaseException:
+            coroutine.close()
+            raise
+        self._tasks[task] = running
         task.add_done_callback(self._on_task_done)
 
     def _on_task_done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
+        if task not in self._tasks:  # of an event loop that was abandoned
+            return
+        # Here and not in the task: a task that is cancelled before its first step runs not at all.
+        if (running := self._tasks.pop(task)) is not None:
+            self._finish(running)
+            if running.handler is None and task.cancelled():
+                self._drop(running.item.event, "it was cancelled before its handler began", lost=True)
         if not task.cancelled():  # else the event loop may be shutting down, and no new task must be started in it
             self._start_handlers()
         self._notify_waiters()
+
+    def _abandon_loop(self) -> None:
+        """Give up what runs in the previous event loop: it has ended, or the inbox was closed in it."""
+        self._running.stop()
+        for running in self._running:
+            self._finish(running)
+            self._drop(running.item.event, "its event loop ended before it was handled", lost=True)
+        for pending in self._confirmer.clear() if self._confirmer else ():
+            self._pending_bytes -= pending.size
+            self._drop(pending.event, "its event loop ended before it was confirmed", lost=True)
+        self._tasks.clear()
+        self._waiters.clear()
 
     def _notify_waiters(self) -> None:
         for waiter in self._waiters:
@@ -321,11 +429,14 @@ class CallbackInbox:
             self._waiters.discard(waiter)
 
     async def _drop_all(self) -> None:
-        dropped: list[AnyEvent] = [*self._queue.clear(), *(self._confirmer.clear() if self._confirmer else [])]
-        for event in dropped:
-            self._drop(event, "the inbox closed before it was handled", lost=True)
+        dropped: list[QueuedEvent | PendingConfirmation]
+        dropped = [*self._queue.clear(), *(self._confirmer.clear() if self._confirmer else [])]
+        for item in dropped:
+            self._pending_bytes -= item.size
+            self._drop(item.event, "the inbox closed before it was handled", lost=True)
         for task in (remaining := set(self._tasks)):
             task.cancel()
+        self._running.stop()
         if remaining:
             # A handler that ignores its cancellation is abandoned after the timeout.
             await asyncio.wait(remaining, timeout=self.shutdown_timeout.total_seconds())
@@ -333,6 +444,10 @@ class CallbackInbox:
 
     def _drop(self, event: CallbackEvent[AnyCallback], reason: str, *, lost: bool) -> None:
         self._observers.emit(CallbackDropped(event.kind, event.tracking_id, reason, lost))
+
+    def _report_slow(self, running: RunningCallback[QueuedEvent], seconds: float) -> None:
+        event = running.item.event
+        self._observers.emit(HandlerSlow(callable_name(running.handler), seconds, event.kind, event.tracking_id))
 
     def _report_failure(self, handler: object, error: BaseException, event: AnyEvent) -> None:
         # Neither the error's text nor its traceback: both may quote the callback.

@@ -4,6 +4,8 @@ The parts that distinguish the kinds are read strictly: the id, the list of mess
 fields are read as leniently as in every record.
 """
 
+import functools
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
@@ -18,8 +20,9 @@ from .event import AnyCallback
 
 MAX_CALLBACK_SIZE = 256 * 1024
 """Maximum size of a body in bytes. A long SMS takes a few kilobytes for each of its parts."""
-MAX_VALUES = 100_000
-"""Maximum number of values in a mapping that is already decoded."""
+MAX_VALUES = 20_000
+"""Maximum number of values, objects and lists included: an empty list takes three bytes here, and a hundred in memory.
+A body of the maximum size with names and values like Routee's has fewer."""
 MAX_ENTRIES = 1000
 """Maximum number of messages or steps of a flow."""
 MAX_ID_LENGTH = 200
@@ -33,6 +36,8 @@ class ParsedCallback(NamedTuple):
     record: AnyCallback
     payload: dict[str, Any]
     """The JSON object that the record was read from."""
+    size: int
+    """Estimated upper bound of the memory that the record takes, in bytes."""
 
 
 @scrub_traceback
@@ -40,8 +45,8 @@ def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any
     """Return the record in a callback's body: of a flow, a failover OTP flow, a Viber OTP, or an inbound message.
 
     Takes the body as it was received, or the JSON object in it. Raises `InvalidCallback` for a body that is too large
-    (`MAX_CALLBACK_SIZE`), nested too deeply, not a JSON object, or none of the callbacks that Routee documents
-    (https://docs.routee.net/docs/failover-callbacks, https://docs.routee.net/docs/viber-inbound-messages,
+    (more than 256 KiB or 20,000 values), nested too deeply, not a JSON object, or none of the callbacks that Routee
+    documents (https://docs.routee.net/docs/failover-callbacks, https://docs.routee.net/docs/viber-inbound-messages,
     https://docs.routee.net/reference/viber-otp-request). Both generations of Routee's pages are supported, and fields
     that Routee adds are kept in the record's `raw`.
 
@@ -50,27 +55,30 @@ def parse_callback(body: bytes | bytearray | memoryview | str | Mapping[str, Any
     return parse_body(body).record
 
 
-@scrub_traceback
 def parse_body(body: bytes | bytearray | memoryview | str | Mapping[str, Any]) -> ParsedCallback:
-    """Return the record, its key and the JSON object that it was read from. Raises `InvalidCallback`."""
-    payload = _copy(body) if isinstance(body, Mapping) else _decode(body)
+    """Return the record, its key and the JSON object that it was read from. Raises `InvalidCallback`.
+
+    Its callers scrub the traceback, whose frames hold the body.
+    """
+    payload, size = _copy(body) if isinstance(body, Mapping) else _decode(body)
     has_status_name = isinstance(payload.get("status"), str)
     id_key = flow_id_key(payload)
     if id_key in payload and ("steps" in payload or (has_status_name and "messages" not in payload)):
         flow_id = _flow_id(payload, id_key, "steps")
-        return ParsedCallback(("otp", flow_id), OtpRecord.from_dict(payload), payload)
+        return ParsedCallback(("otp", flow_id), OtpRecord.from_dict(payload), payload, size)
     if "trackingId" in payload and "messages" not in payload and _is_single_message(payload):
-        return ParsedCallback(("viber-otp", _id(payload, "trackingId")), ViberOtpRecord.from_dict(payload), payload)
+        record = ViberOtpRecord.from_dict(payload)
+        return ParsedCallback(("viber-otp", _id(payload, "trackingId")), record, payload, size)
     if "trackingId" in payload and ("messages" in payload or has_status_name):
         flow_id = _flow_id(payload, "trackingId", "messages")
-        return ParsedCallback(("flow", flow_id), FlowRecord.from_dict(payload), payload)
+        return ParsedCallback(("flow", flow_id), FlowRecord.from_dict(payload), payload, size)
     direction = payload.get("direction")
     if not isinstance(direction, str) or direction.lower() != "inbound":
         _raise_invalid(
             "it has neither trackingId and messages, nor flowId and steps, nor trackingId and the status of a message, "
             "nor the direction Inbound"
         )
-    return ParsedCallback(("inbound", _id(payload, "from")), InboundMessage.from_dict(payload), payload)
+    return ParsedCallback(("inbound", _id(payload, "from")), InboundMessage.from_dict(payload), payload, size)
 
 
 def _is_single_message(payload: JsonObject) -> bool:
@@ -86,25 +94,50 @@ def _raise_invalid(reason: str) -> NoReturn:
     raise InvalidCallback(f"this is not a Routee callback: {reason}")
 
 
-def _decode(body: object) -> dict[str, Any]:
+def _decode(body: object) -> tuple[dict[str, Any], int]:
+    """Return the JSON object in a body, and its estimated size in memory. Raises `InvalidCallback`."""
     if isinstance(body, str):
         # Each character takes at least one byte: a text that is too long need not be encoded to find that out.
         body = as_json_value(body[: MAX_CALLBACK_SIZE + 1]).encode()
     if not isinstance(body, bytes | bytearray | memoryview):
         raise InvalidCallback(f"a callback is bytes, text or a mapping, not {type(body).__name__}")
-    if memoryview(body).nbytes > MAX_CALLBACK_SIZE:
+    size = len(body) if isinstance(body, bytes) else memoryview(body).nbytes
+    if size > MAX_CALLBACK_SIZE:
         _raise_invalid(f"it has more than {MAX_CALLBACK_SIZE} bytes")
     data = bytes(body)
+    if size > 2 * MAX_VALUES:  # each value takes two bytes at least
+        _check_values(data)
     try:
         payload = decode(data)
     except ValueError:
         _raise_invalid("it is not JSON")
     # The depth cannot exceed the number of brackets; for few callbacks does it have to be measured.
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+    brackets = data.count(b"{") + data.count(b"[")
+    if brackets > MAX_DEPTH:
         _check_depth(payload)
     if not isinstance(payload, dict):
         _raise_invalid("it is not a JSON object")
-    return payload
+    # Counting the values would cost a tenth of parsing. Texts, numbers and the entries of an object take up to 24 bytes
+    # for each byte here; an object or a list, with its table, up to 250.
+    return payload, size * 24 + brackets * 250
+
+
+_remove_texts = functools.partial(re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL).sub, b"")
+
+
+def _check_values(data: bytes) -> None:
+    """Count the values before they are decoded, when they would take memory. Raises `InvalidCallback` for too many."""
+    if data.count(b",") + data.count(b"{") + data.count(b"[") < MAX_VALUES:
+        return
+    structure = _remove_texts(data).translate(None, b" \t\r\n")
+    values = structure.count(b",") + structure.count(b"{") + structure.count(b"[") + 1
+    # An empty object or list was counted as if it held a value.
+    values -= structure.count(b"{}") + structure.count(b"[]")
+    if values > MAX_VALUES:
+        _raise_invalid(_TOO_MANY)
+
+
+_TOO_MANY = f"it has more than {MAX_VALUES} values"
 
 
 def _check_depth(payload: object) -> None:
@@ -119,28 +152,33 @@ def _check_depth(payload: object) -> None:
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 
 
-def _copy(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a deep copy that holds JSON values only. Raises `InvalidCallback` for any other value."""
+def _copy(body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return a deep copy that holds JSON values only, and its estimated size. Raises `InvalidCallback` for others."""
     remaining = MAX_VALUES
+    letters = 0
 
     def copy(value: Any, depth: int) -> Any:
-        nonlocal remaining
+        nonlocal remaining, letters
         remaining -= 1
         if remaining < 0:
-            _raise_invalid(f"it has more than {MAX_VALUES} values")
+            _raise_invalid(_TOO_MANY)
         if depth == MAX_DEPTH and isinstance(value, Mapping | list | tuple):
             _raise_invalid(_TOO_DEEP)
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
                 _raise_invalid("not all of its keys are text")
+            letters += sum(map(len, value))
             return {as_json_value(key): copy(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [copy(item, depth + 1) for item in cast("list[Any]", value)]
         if value is not None and not isinstance(value, str | int | float):
             _raise_invalid(f"JSON cannot represent a {type(value).__name__}")
+        if isinstance(value, str):
+            letters += len(value)
         return as_json_value(value)
 
-    return cast("dict[str, Any]", copy(body, 0))
+    payload = cast("dict[str, Any]", copy(body, 0))
+    return payload, letters * 4 + (MAX_VALUES - remaining) * 200
 
 
 def _flow_id(payload: JsonObject, key: str, entries_key: str) -> str:

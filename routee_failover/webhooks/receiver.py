@@ -1,5 +1,7 @@
 """Core of the webhook receivers (sans-I/O): decides the HTTP response; the aiohttp and ASGI receivers do the I/O."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import attrs
@@ -10,7 +12,10 @@ from ..events import CallbackRejected, ObserverGroup
 from .event import ReceiveResult
 from .inbox import CallbackInbox
 from .parse import MAX_CALLBACK_SIZE
+from .request_body import RejectedBody, RequestBody, too_large
 from .signer import CallbackSigner
+
+_UNAVAILABLE = "the inbox is full or closing; Routee repeats it"
 
 
 @attrs.frozen
@@ -18,13 +23,13 @@ class ReceiverResponse:
     """An HTTP response: a status, with its reason phrase as the body."""
 
     status: int
+    close: bool = False
+    """Whether to close the connection: on one that is kept open, the rest of the body would follow."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """Additional headers that the status needs."""
-        # A caller that is too slow or sends too much would continue on a connection that is kept open.
-        extra = {405: {"Allow": "POST"}, 408: {"Connection": "close"}, 413: {"Connection": "close"}}
-        return extra.get(self.status, {})
+        """Additional headers that the response needs."""
+        return ({"Allow": "POST"} if self.status == 405 else {}) | ({"Connection": "close"} if self.close else {})
 
     @property
     def text(self) -> str:
@@ -42,7 +47,8 @@ class AcceptedRequest:
 class ReceiverCore:
     """The rules of every receiver: only POST, only URLs of the signer if there is one, body size and time are limited.
 
-    The Content-Type does not matter: the body is parsed as JSON or rejected, whatever type it is declared as.
+    The Content-Type does not matter: the body is parsed as JSON or rejected, whatever type it is declared as. It may be
+    compressed with gzip or deflate.
     """
 
     def __init__(
@@ -62,6 +68,8 @@ class ReceiverCore:
         self.max_body_size: int = min(max_body_size, MAX_CALLBACK_SIZE)
         self.body_timeout_seconds: float = body_timeout.total_seconds()
         self._signer = signer
+        self._receiving_bytes = 0
+        self._inbox_is_elsewhere = False
         self._observers = ObserverGroup(inbox.observers)
 
     @property
@@ -80,32 +88,64 @@ class ReceiverCore:
             if reference is None:
                 return self.reject(404, "the URL was not made by this signer, or it has expired")
         if length is not None and length > self.max_body_size:
-            return self.reject_too_large()
+            return self.reject_body(too_large(self.max_body_size))
         return AcceptedRequest(reference)
 
-    def receive(self, request: AcceptedRequest, body: bytes) -> ReceiverResponse:
+    @contextmanager
+    def receiving(self, encoding: str | None) -> Iterator[RequestBody]:
+        """Return the body to `feed`, which counts for as long as the context is open. Raises `RejectedBody`."""
+        body = RequestBody(self.max_body_size, encoding)
+        try:
+            yield body
+        finally:
+            self._receiving_bytes -= body.size
+
+    def feed(self, body: RequestBody, chunk: bytes) -> None:
+        """Add a chunk to a body. Raises `RejectedBody`, also if all bodies and callbacks take too much memory."""
+        before = body.size
+        body.feed(chunk)
+        self._receiving_bytes += body.size - before
+        others = self.inbox.pending_bytes + self._receiving_bytes - body.size
+        if others > 0 and others + body.size > self.inbox.max_pending_bytes:
+            raise RejectedBody(503, _UNAVAILABLE)
+
+    async def open_inbox(self) -> None:
+        """Open the inbox in the running event loop, unless it is open in another one."""
+        self._inbox_is_elsewhere = self.inbox.is_elsewhere
+        if not self._inbox_is_elsewhere:
+            await self.inbox.__aenter__()
+
+    async def close_inbox(self) -> None:
+        """Close the inbox, unless another event loop opened it."""
+        if not self._inbox_is_elsewhere:
+            await self.inbox.aclose()
+
+    async def receive(self, request: AcceptedRequest, body: bytes) -> ReceiverResponse:
         """Parse the body and put the callback into the inbox."""
         try:
-            result = self.inbox.receive(body, reference=request.reference)
+            if self.inbox.is_elsewhere:
+                result = await self.inbox.areceive(body, reference=request.reference)
+            else:
+                result = self.inbox.receive(body, reference=request.reference)
         except InvalidCallback as error:
             return self.reject(400, str(error))
         if result is ReceiveResult.UNAVAILABLE:
-            return self.reject(503, "the inbox is full or closing; Routee repeats it")
+            return self.reject(503, _UNAVAILABLE)
         return ReceiverResponse(200)
-
-    def reject_too_large(self) -> ReceiverResponse:
-        """Reject a body of more than `max_body_size` bytes."""
-        return self.reject(413, f"the body had more than {self.max_body_size} bytes")
 
     def reject_timeout(self) -> ReceiverResponse:
         """Reject a body that was not complete in time."""
-        return self.reject(408, f"the body was not complete after {self.body_timeout_seconds:g} s")
+        return self.reject(408, f"the body was not complete after {self.body_timeout_seconds:g} s", close=True)
 
-    def reject_incomplete(self) -> ReceiverResponse:
+    def reject_body(self, error: RejectedBody) -> ReceiverResponse:
+        """Reject a body that is too large or cannot be decompressed."""
+        return self.reject(error.status, str(error), close=True)
+
+    def reject_incomplete(self, reason: str = "the body was incomplete: the caller disconnected") -> ReceiverResponse:
         """Reject a body that ended early. The caller may not be there to read the response."""
-        return self.reject(400, "the body was incomplete: the caller disconnected")
+        return self.reject(400, reason, close=True)
 
-    def reject(self, status: int, reason: str) -> ReceiverResponse:
+    def reject(self, status: int, reason: str, *, close: bool = False) -> ReceiverResponse:
         """Respond with a status, and emit the reason to observers. The response does not contain it."""
         self._observers.emit(CallbackRejected(status, reason))
-        return ReceiverResponse(status)
+        return ReceiverResponse(status, close)

@@ -19,17 +19,32 @@ from routee_failover.sandbox import Sandbox
 from .test_python_blocks import blocks, environment
 
 PAGE = "docs/webhooks.md"
-AIOHTTP, ASGI, STARLETTE, LITESTAR, ITERATION = blocks(PAGE, "python")
+AIOHTTP, ASGI, STARLETTE, LITESTAR, UNSIGNED, ITERATION, WSGI = blocks(PAGE, "python")
 KEY = "a key that nobody else could ever guess"
 SERVE_CALLS = {
     "aiohttp": "web.run_app(service.app, sock=here, access_log=None, print=None)",
     "asgi": "uvicorn.Server(uvicorn.Config(service.app, log_level='warning')).run(sockets=[here])",
+    "wsgi": "serve_wsgi(service.app)",
 }
 SERVER = """
 import contextlib, os, socket
 import uvicorn
 from aiohttp import web
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 here = socket.socket(fileno=int(os.environ["FD"]))
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_args): pass
+class Threading(ThreadingMixIn, WSGIServer):
+    def server_bind(self):
+        self.socket.close()
+        self.socket = here
+        self.server_name, self.server_port = here.getsockname()
+        self.setup_environ()
+def serve_wsgi(app):
+    with Threading(("127.0.0.1", 0), Quiet) as server:
+        server.set_app(app)
+        server.serve_forever(0.05)
 import service
 with contextlib.suppress(KeyboardInterrupt):
     {}
@@ -112,6 +127,40 @@ async def test_other_framework_accepts_signed_urls_only(lines: str, tmp_path: Pa
         for address, status in ((service.signer.url("reminder"), 200), (f"{service.url}/routee/guess", 404)):
             async with session.post(address, data=body) as response:
                 assert response.status == status
+
+
+async def test_route_without_a_signer_does_not_redirect(tmp_path: Path) -> None:
+    """The route for a receiver without a signer accepts callbacks with a slash at the end of its URL, and without."""
+    program = ASGI.partition("app = FastAPI")[0] + UNSIGNED
+    body = b'{"trackingId": "t-1", "messages": [], "status": "InProgress"}'
+    async with (
+        Sandbox() as sandbox,
+        run_service("asgi", program, sandbox, tmp_path) as service,
+        aiohttp.ClientSession() as session,
+    ):
+        for path in ("/routee", "/routee/"):
+            async with session.post(service.url + path, data=body, allow_redirects=False) as response:
+                assert response.status == 200
+
+
+async def test_wsgi_service_hands_callbacks_over_to_the_loop(tmp_path: Path) -> None:
+    """The threads of a WSGI server receive callbacks, and the handler gets each once, in the loop of the inbox."""
+    bodies = [f'{{"trackingId": "t-{number}", "messages": [], "status": "InProgress"}}' for number in range(3)]
+    async with (
+        Sandbox() as sandbox,
+        run_service("wsgi", WSGI, sandbox, tmp_path) as service,
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def post(url: str, body: str) -> int:
+            async with session.post(url, data=body) as response:
+                return response.status
+
+        signed = service.signer.url("order 4711")
+        assert await asyncio.gather(*(post(signed, body) for body in bodies * 2)) == [200] * 6
+        assert await post(f"{service.url}/routee/guess", bodies[0]) == 404
+        assert await post(signed, "{") == 400
+    assert service.output_lines == ["order 4711 InProgress"] * 3
 
 
 async def test_iteration_prints_the_received_callback(tmp_path: Path) -> None:

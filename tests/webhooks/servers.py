@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from litestar import Litestar
 from litestar.handlers import asgi
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, Route
 
 from routee_failover.webhooks import AsgiReceiver, CallbackInbox, CallbackSigner, aiohttp_receiver
 
@@ -75,13 +75,18 @@ def _standalone(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any
 
 
 def _starlette(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
-    return serve_with_uvicorn(Starlette(routes=[Mount(MOUNT_PATH, AsgiReceiver(inbox, signer, **more))]))
+    return serve_with_uvicorn(Starlette(routes=[_route(AsgiReceiver(inbox, signer, **more), signer)]))
 
 
 def _fastapi(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:
     app = FastAPI()
-    app.mount(MOUNT_PATH, AsgiReceiver(inbox, signer, **more))
+    app.router.routes.append(_route(AsgiReceiver(inbox, signer, **more), signer))
     return serve_with_uvicorn(app)
+
+
+def _route(receiver: AsgiReceiver, signer: CallbackSigner | None) -> BaseRoute:
+    """Return the route that docs/webhooks.md recommends: a mount redirects the URL without its slash."""
+    return Mount(MOUNT_PATH, receiver) if signer is not None else Route(MOUNT_PATH + "{rest:path}", receiver)
 
 
 def _litestar(inbox: CallbackInbox, signer: CallbackSigner | None, **more: Any) -> AbstractAsyncContextManager[str]:

@@ -263,6 +263,7 @@ async def test_notify_and_handlers_get_the_same_callbacks() -> None:
         ({"confirm_timeout": 7}, "confirm_timeout must be a positive timedelta"),
         ({"capacity": 0}, "capacity must be a whole number"),
         ({"concurrency": 1.5}, "concurrency must be a whole number"),
+        ({"slow_handler_after": 30}, "slow_handler_after must be a positive timedelta"),
         ({"max_flows": -1}, "max_flows must be a whole number"),
         ({"shutdown_timeout": timedelta(0)}, "shutdown_timeout must be a positive timedelta"),
         ({"observers": [print]}, "observers must be objects with an observe"),

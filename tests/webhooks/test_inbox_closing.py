@@ -69,7 +69,7 @@ async def test_close_abandons_a_handler_that_ignores_its_cancellation() -> None:
     async with asyncio.timeout(10):
         await inbox.aclose()
     proceed.set()
-    await asyncio.wait(inbox._tasks)
+    await asyncio.wait(list(inbox._tasks))
 
 
 async def test_close_without_a_consumer_does_not_wait() -> None:

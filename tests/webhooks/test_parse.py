@@ -24,7 +24,7 @@ from routee_failover import (
     ViberOtpRecord,
     parse_callback,
 )
-from routee_failover.webhooks.parse import MAX_CALLBACK_SIZE
+from routee_failover.webhooks.parse import MAX_CALLBACK_SIZE, MAX_VALUES
 
 from .payloads import INBOUND, NEW, OLD, OTP, PHONE, PIN, SHAPES, VIBER_OTP, Json, body_of
 
@@ -178,6 +178,11 @@ def nested(levels: int) -> bytes:
     return b'{"trackingId":"t","status":"Queued","x":' + b"[" * inner + b"]" * inner + b"}"
 
 
+def with_values(number: int) -> bytes:
+    """Return a callback with that many values, itself and its lists included; its texts look like more."""
+    return json.dumps({"trackingId": 't,[{"', "status": "Queued,\\", "x": [[]] * (number - 4)}).encode()
+
+
 SISTER_SMS = {"messageId": "m", "smsId": "s", "to": PHONE, "status": {"name": "Delivered"}, "direction": "Outbound"}
 INVALID_BODIES: dict[str, tuple[Any, str]] = {
     "nothing": (b"", "not JSON"),
@@ -217,9 +222,14 @@ INVALID_BODIES: dict[str, tuple[Any, str]] = {
     "too long once encoded": ('"' + "€" * (MAX_CALLBACK_SIZE // 2) + '"', f"more than {MAX_CALLBACK_SIZE} bytes"),
     "too deep": (nested(65), "nested more than 64 deep"),
     "much too deep": (nested(1000), "nested more than 64 deep"),
-    "deeper than the parser goes": (nested(100_000), "not JSON"),
+    "deeper than the parser goes": (nested(15_000), "not JSON"),
     "too deep as a mapping": (json.loads(nested(65)), "nested more than 64 deep"),
-    "too much as a mapping": (NEW | {"x": [0] * 100_001}, "more than 100000 values"),
+    "too many values": (with_values(MAX_VALUES + 1), f"more than {MAX_VALUES} values"),
+    "too many values as text": (with_values(MAX_VALUES + 1).decode(), f"more than {MAX_VALUES} values"),
+    "too many values as a mapping": (json.loads(with_values(MAX_VALUES + 1)), f"more than {MAX_VALUES} values"),
+    "many empty lists": (b"[" + b"[]," * 79_999 + b"[]]", f"more than {MAX_VALUES} values"),
+    "many objects": (b"[" + b'{"":1},' * 30_000 + b"0]", f"more than {MAX_VALUES} values"),
+    "many values and an endless text": (b"[" + b"0," * MAX_VALUES + b'"' + b'\\"' * 50_000, "more than|not JSON"),
     "keys that are no text": (NEW | {739164: 1}, "keys are text"),
     "what JSON cannot say": (NEW | {"x": {CANARY}}, "cannot represent a set"),
 }
@@ -244,7 +254,7 @@ def test_cyclic_mapping_is_refused() -> None:
     """A mapping that contains itself is refused like one that is too deep."""
     cyclic: Json = {"trackingId": "t", "status": "Queued"}
     cyclic["x"] = [cyclic, cyclic]
-    with pytest.raises(InvalidCallback, match=r"nested more than 64 deep|more than 100000 values"):
+    with pytest.raises(InvalidCallback, match=r"nested more than 64 deep|more than \d+ values"):
         parse_callback(cyclic)
 
 
@@ -259,6 +269,15 @@ def test_number_of_more_than_64_bits_is_a_float() -> None:
     """A huge number is a float, whichever form the callback has."""
     for body in (json.dumps(NEW | {"x": 2**80}), NEW | {"x": 2**80}):
         assert parse_callback(body).raw["x"] == float(2**80)
+
+
+def test_values_at_the_limit_are_accepted() -> None:
+    """The limit itself is allowed in every form, and what only looks like a value within a text does not count."""
+    body = with_values(MAX_VALUES)
+    for form in (body, body.decode(), json.loads(body)):
+        assert len(parse_callback(form).raw["x"]) == MAX_VALUES - 4
+    commas = json.dumps({"trackingId": "t", "status": "Queued", "x": ',[{"' * MAX_VALUES})
+    assert len(parse_callback(commas).raw["x"]) == 4 * MAX_VALUES
 
 
 def test_id_and_message_count_at_the_limits_are_accepted() -> None:

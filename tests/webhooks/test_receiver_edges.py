@@ -186,14 +186,15 @@ async def test_content_length_that_is_not_a_number_is_ignored(length: bytes) -> 
     assert sent[0]["status"] == (413 if length.startswith(b"9") else 200)
 
 
-async def test_nothing_is_sent_after_a_disconnect() -> None:
-    """Nothing is sent to a caller who disconnected before the body was complete."""
+async def test_disconnect_within_the_body_gets_a_response() -> None:
+    """A caller who disconnected before the body was complete gets a 400: middlewares around the receiver need one."""
     observer = RecordingObserver()
     receive, send, sent = asgi_channel(
         {"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}
     )
     await AsgiReceiver(CallbackInbox(observers=[observer]), None)(http_scope(), receive, send)
-    assert (sent, observer.rejected) == ([], [400])
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert (sent[0]["status"], observer.rejected) == (400, [400])
 
 
 @pytest.mark.parametrize(("method", "length", "status"), [("POST", 9, 200), ("GET", 0, 405), ("POST", 10**9, 413)])
