@@ -4,12 +4,26 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+import attrs
+
 from .._hooks import is_coroutine_function
-from .._validators import callable_name
+from .._validators import callable_name, check_hook
 from ..errors import InvalidConfig
 from .event import CallbackEvent
 
 Handler = Callable[[CallbackEvent[Any]], Awaitable[object]]
+
+
+def check_callable(_inbox: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """Check for a function of one record."""
+    if not callable(value):
+        raise InvalidConfig(f"{attribute.name} must be a callable with one parameter, the record")
+
+
+def check_notify(inbox: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """Check for a function of one record that is called without `await`."""
+    check_callable(inbox, attribute, value)
+    check_hook(attribute.name, value)
 
 
 def check_handler(handler: object) -> None:

@@ -15,7 +15,6 @@ import attrs
 from .._validators import (
     as_tuple,
     callable_name,
-    check_hook,
     check_observers,
     check_positive_duration,
     check_positive_int,
@@ -29,7 +28,7 @@ from .dedup import Deduplicator
 from .event import AnyCallback, CallbackEvent, ReceiveResult
 from .flow_progress import FlowProgress, progress_of
 from .handler_watch import HandlerWatch, RunningCallback
-from .handlers import Handler, call_handler, check_handler
+from .handlers import Handler, call_handler, check_callable, check_handler, check_notify
 from .keyed_queue import KeyedQueue
 from .owner_loop import LoopUnavailable, OwnerLoop
 from .parsed_event import AnyEvent, ParsedEvent, QueuedEvent, parse_event
@@ -39,16 +38,6 @@ _Otp = TypeVar("_Otp", bound=Callable[[CallbackEvent[OtpRecord]], Awaitable[obje
 _ViberOtp = TypeVar("_ViberOtp", bound=Callable[[CallbackEvent[ViberOtpRecord]], Awaitable[object]])
 _Inbound = TypeVar("_Inbound", bound=Callable[[CallbackEvent[InboundMessage]], Awaitable[object]])
 _OTHER_LOOP = "this inbox is open in another event loop: it can be opened and iterated over in one alone"
-
-
-def _check_callable(_inbox: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if not callable(value):
-        raise InvalidConfig(f"{attribute.name} must be a callable with one parameter, the record")
-
-
-def _check_notify(inbox: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    _check_callable(inbox, attribute, value)
-    check_hook(attribute.name, value)
 
 
 @attrs.define(kw_only=True, slots=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
@@ -77,11 +66,11 @@ class CallbackInbox:
     """
 
     notify: Callable[[Any], object] | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_check_notify)
+        default=None, validator=attrs.validators.optional(check_notify)
     )
     """Called with each new `FlowRecord`, `OtpRecord` or `ViberOtpRecord`, before it is dispatched, `routee.notify` for
     example. It must not block."""
-    confirm: Confirm | None = attrs.field(default=None, validator=attrs.validators.optional(_check_callable))
+    confirm: Confirm | None = attrs.field(default=None, validator=attrs.validators.optional(check_callable))
     """Requests a record from Routee, `routee.track` for example. With it, a final status is dispatched (to `notify`
     too) only once Routee's API reports it as well, with the record that the API returned. Statuses that are not final
     are dispatched unconfirmed."""
