@@ -120,7 +120,8 @@ class RouteeClient:
 
         - `flow`: a validated flow, or a Viber OTP message.
         - `deadline`: time from now after which the message is useless. It does not leave later than that, and the ttls
-          of its steps are shortened to the time left. If that is too little, `DeadlinePassed` is raised.
+          of its steps are shortened to the time left. If that is too little, `DeadlinePassed` is raised. Time in which
+          the machine sleeps counts.
         - `on_unknown`: `OnUnknown.RAISE` raises `DeliveryUnknown`; `OnUnknown.RECONCILE` asks the client's reconciler
           first.
         - `should_send`: called without arguments right before the first byte leaves, in each attempt. It must not block

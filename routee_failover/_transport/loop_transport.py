@@ -69,7 +69,7 @@ class LoopTransport:
         retry_state: RetryState | None = None
         attempt_number = 0
         give_up_at = 0.0
-        if request.deadline is not None and self._loop.time() >= request.deadline:
+        if request.deadline is not None and request.seconds_left(self._loop) <= 0:
             _raise_cancelled(CancelReason.DEADLINE)
         if self.closing.is_set():  # a token would be requested for nothing
             raise ClientClosed(CLOSED)
@@ -134,18 +134,18 @@ class LoopTransport:
         self, retry: RetryDecision, attempt: Attempt, result: AttemptResult, token: Secret | None, give_up_at: float
     ) -> bool:
         """Prepare a retry and wait for its delay; return False if it must not be made."""
-        request_id, attempt_number = attempt.request_id, attempt.attempt_number
-        deadline = attempt.request.deadline
+        request_id, attempt_number, request = attempt.request_id, attempt.attempt_number, attempt.request
         # 1. It has to start in time, and within the retry budget.
         start_at = self._loop.time() + retry.delay
-        if start_at >= give_up_at or (deadline is not None and start_at >= deadline) or self.closing.is_set():
+        is_late = start_at >= give_up_at or retry.delay >= request.seconds_left(self._loop)
+        if is_late or self.closing.is_set():
             return False
         if retry.cost and not self._retry_budget.try_withdraw(retry.cost):
             self._emit(events.RetryBudgetExhausted(request_id, attempt_number, "the retry budget is exhausted"))
             return False
         # 2. It may need a new token.
         if retry.reason is RetryReason.NEW_TOKEN and (
-            token is None or not await self._renew_token(token, result, deadline)
+            token is None or not await self._renew_token(token, result, request.deadline)
         ):
             return False
         # 3. Wait for the backoff.
