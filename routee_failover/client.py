@@ -19,6 +19,7 @@ from ._search.base import DEFAULT_PAGE_SIZE
 from ._search.query import build_flow_query
 from ._send_all import SendResult, send_each
 from ._send_errors import error_for_outcome
+from ._tasks import wait_for_tasks
 from ._transport import Transport
 from .config import Config
 from .errors import DeliveryUnknown, InvalidConfig, Outcome
@@ -353,10 +354,13 @@ class RouteeClient:
         - Messages in flight are waited for, up to `Config.shutdown_timeout`; those without a response then raise
           `DeliveryUnknown`.
 
+        A caller that is cancelled leaves at once: closing continues in the background, and sends that have begun still
+        get their outcome within `shutdown_timeout`. Another `aclose()` waits for it.
+
         `async with` opens a closed client again. Closing twice is harmless.
         """
-        await self._pollers.aclose()
-        await self._transport.aclose()
+        # Both begin before anything is awaited: requests are refused from now on, even if this is cancelled.
+        await wait_for_tasks([*self._pollers.close(), *self._transport.close()])
 
     async def __aenter__(self) -> Self:
         self._transport.reopen()

@@ -123,14 +123,14 @@ class Poller:
             if (flow := self._flows.get(tracking_id)) is not None:
                 flow.update(record)
 
-    async def aclose(self) -> None:
-        """Fail every wait with `ClientClosed`, and stop polling."""
+    def close(self) -> "list[asyncio.Task[None]]":
+        """Fail every wait with `ClientClosed`, and stop polling; return the tasks that are about to end."""
         for flow in self._flows.values():
             flow.fail(ClientClosed("the client was closed while a flow was waited for; the flow itself continues"))
         tasks = [*self._in_flight, *([] if self._task is None else [self._task])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return tasks
 
     def _add_waiter(
         self, tracking_id: str, fetch: FetchRecord, schedule: PollSchedule, accepted: bool, waiter: _PendingWait

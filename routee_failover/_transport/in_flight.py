@@ -96,12 +96,16 @@ class InFlight:
         for seconds in (timeout, _CANCELLATION_TIMEOUT):
             if self._tasks:
                 await asyncio.wait(self._tasks.values(), timeout=seconds)
-            for attempt in list(self._tasks):
-                attempt.cancel(CancelReason.CLIENT_CLOSED)
+            self.cancel_all()
         self._report_lost(all_of_them=True)
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
+
+    def cancel_all(self) -> None:
+        """Cancel all attempts; a send among them that may have begun is `UNKNOWN`."""
+        for attempt in list(self._tasks):
+            attempt.cancel(CancelReason.CLIENT_CLOSED)
 
 
 def _due(attempt: Attempt) -> float:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from yarl import URL
 
 from .. import events
+from .._tasks import start_task
 from ..config import Config
 from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable, Withdrawn
 from ..outcomes import AttemptResult, RetryMode, StatusTable, default_status_table, outcome_of
@@ -52,7 +53,7 @@ class LoopTransport:
         self._bearer: Secret | None = None
         self._headers = Headers(config, config.api_url), Headers(config, config.api_url)
         self.closing = asyncio.Event()
-        self._close_lock = asyncio.Lock()
+        self._closing_task: asyncio.Task[None] | None = None
         self._shutdown_hook = self._close_on_loop_shutdown()
         with contextlib.suppress(StopIteration):  # start it, so that the loop closes it when it shuts down
             anext(self._shutdown_hook).send(None)
@@ -242,22 +243,31 @@ class LoopTransport:
         try:
             yield
         finally:
-            await self._close(0.0)
+            await self._close(0.0, at_loop_end=True)
 
-    async def aclose(self) -> None:
-        """Send nothing more, wait up to `shutdown_timeout` for outstanding responses, and close the connections."""
-        async with self._close_lock:  # a second call waits for the first
-            await self._close(self._config.shutdown_timeout.total_seconds())
-            await self._shutdown_hook.aclose()
+    def close(self) -> "asyncio.Task[None]":
+        """Send nothing more from now on; return the task that waits for responses and closes the connections."""
+        if self._closing_task is None or self._closing_task.cancelled():
+            self._refuse_requests()
+            self._closing_task = start_task(self._close(self._config.shutdown_timeout.total_seconds()))
+        return self._closing_task
 
-    async def _close(self, timeout: float) -> None:
+    def _refuse_requests(self) -> None:
         self._limiter.close()
         self.closing.set()
-        await self._tokens.aclose()
-        if self._circuit_breaker is not None:
-            await self._circuit_breaker.aclose()
-        await self._in_flight.drain(timeout)
-        await self._executor.aclose()
+
+    async def _close(self, timeout: float, *, at_loop_end: bool = False) -> None:
+        self._refuse_requests()
+        try:
+            await self._tokens.aclose()
+            if self._circuit_breaker is not None:
+                await self._circuit_breaker.aclose()
+            await self._in_flight.drain(timeout)
+        finally:
+            self._in_flight.cancel_all()  # if this task was cancelled, with all others of the loop for example
+            await self._executor.aclose()
+        if not at_loop_end:
+            await self._shutdown_hook.aclose()
 
 
 def _attempt_fields(attempt: Attempt) -> tuple[int, int, str, str]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from .._tasks import wait_for_tasks
 from ..config import Config
 from ..errors import ClientClosed, Outcome
 from ..outcomes import AttemptResult
@@ -51,9 +52,15 @@ class Transport:
             if other.is_closed():
                 self._loop_transports.pop(other, None)
 
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop; those of another loop are closed when that loop ends."""
+    def close(self) -> "list[asyncio.Task[None]]":
+        """Close the connections of the running event loop; those of another loop are closed when that loop ends.
+
+        From now on requests raise `ClientClosed`. Return the task that closes the connections, if there are any.
+        """
         self._forget_ended_loops()
         loop_transport = self._loop_transports.setdefault(asyncio.get_running_loop(), None)
-        if loop_transport is not None:
-            await loop_transport.aclose()
+        return [] if loop_transport is None else [loop_transport.close()]
+
+    async def aclose(self) -> None:
+        """Close, and wait until the connections are closed. A cancelled caller leaves at once."""
+        await wait_for_tasks(self.close())
