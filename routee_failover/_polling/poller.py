@@ -9,10 +9,12 @@ import heapq
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import Context, copy_context
 from typing import Any
 
 import attrs
 
+from .._tasks import start_task
 from ..errors import ClientClosed, NoResponse, NotFound, NotSent, Rejected, RouteeError, TokenUnavailable, WaitTimeout
 from .recent_callbacks import RecentCallbacks
 from .schedule import PollSchedule
@@ -35,12 +37,14 @@ _PERMANENT_TOKEN_STATUSES = frozenset({400, 401, 403})
 class _PendingWait:
     until: Predicate
     future: "asyncio.Future[PolledRecord]"
+    context: Context = attrs.field(factory=copy_context)
+    """That of the caller: `until` runs in it, whoever has polled."""
 
     def offer(self, record: PolledRecord) -> None:
         if self.future.done():
             return
         try:
-            reached = self.until(record)
+            reached = self.context.run(self.until, record)
         except Exception as error:  # noqa: BLE001  # the caller's predicate: its error is passed on to the caller
             self.future.set_exception(error)
             return
@@ -149,7 +153,8 @@ class Poller:
             waiter.offer(flow.last_record)
         flow.waiters.append(waiter)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._poll(), name="routee-failover poller")
+            self._task = start_task(self._poll())
+            self._task.set_name("routee-failover poller")
         return flow
 
     def _remove_waiter(self, flow: _PolledFlow, waiter: _PendingWait) -> None:
@@ -173,7 +178,7 @@ class Poller:
             if flow is None:
                 continue
             next_allowed_at = max(next_allowed_at, loop.time()) + self._interval
-            task = asyncio.create_task(self._fetch(flow))
+            task = start_task(self._fetch(flow))
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
             if len(self._in_flight) >= _MAX_IN_FLIGHT:

@@ -7,6 +7,7 @@ been sent. There is one timer, because a timer per request costs more than all t
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 
 from ..outcomes import AttemptResult
 from .attempt import Attempt, AttemptCancelled, CancelReason
@@ -65,7 +66,7 @@ class InFlight:
     def _schedule_sweep(self, when: float) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
-        self._sweep, self._sweep_due = self._loop.call_at(when, self._expire), when
+        self._sweep, self._sweep_due = self._loop.call_at(when, self._expire, context=Context()), when
 
     def _expire(self) -> None:
         """Cancel the attempts that have expired, and schedule the next sweep: about one per `total_timeout`."""

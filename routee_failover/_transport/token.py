@@ -9,6 +9,7 @@ import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from .._tasks import start_task
 from .._wire.json_codec import decode
 from ..config import Config
 from ..errors import ClientClosed, TokenUnavailable
@@ -84,8 +85,7 @@ class TokenSource:
         return pending.result()
 
     def _start(self) -> asyncio.Task[Secret]:
-        task = asyncio.get_running_loop().create_task(self._renew())
-        self._pending = task
+        task = self._pending = start_task(self._renew())
         task.add_done_callback(self._on_done)
         return task
 

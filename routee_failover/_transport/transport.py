@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 from .._tasks import wait_for_tasks
@@ -44,7 +45,7 @@ class Transport:
         if loop in self._loop_transports:
             raise ClientClosed(CLOSED)
         self._forget_ended_loops()
-        loop_transport = self._loop_transports[loop] = LoopTransport(self._config)
+        loop_transport = self._loop_transports[loop] = Context().run(LoopTransport, self._config)
         return loop_transport
 
     def _forget_ended_loops(self) -> None:

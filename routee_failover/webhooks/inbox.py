@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar, cast
 
 import attrs
 
+from .._tasks import start_task
 from .._validators import as_tuple, callable_name, check_observers, check_positive_duration, check_positive_int
 from ..errors import InvalidConfig
 from ..events import CallbackDropped, HandlerFailed, LoggingObserver, Observer, ObserverGroup
@@ -287,7 +288,7 @@ class CallbackInbox:
         self._handlers.setdefault(kind, []).append(handler)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = start_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
 
