@@ -11,14 +11,12 @@ import anyio
 import pytest
 
 from routee_failover import DeliveryUnknown, FlowReceipt, Outcome, RouteeClient
-from routee_failover._transport.executor import Executor
-from routee_failover._transport.session_executor import SessionExecutor
 from routee_failover.events import AttemptEnded
 from tests.client.fake_routee import until
 from tests.client.sample_flows import sms
 
 from .event_loops import on_every_loop
-from .raw_server import PausableHandler, RawServer, RecordingObserver, loop_transport_of
+from .raw_server import PausableHandler, RawServer, RecordingObserver, connector_of, loop_transport_of
 
 LONG = timedelta(hours=1)
 Visit = Callable[[], Awaitable[None]]
@@ -63,14 +61,6 @@ with_every_canceller = pytest.mark.parametrize("cancel", CANCELLERS)
 with_every_executor = pytest.mark.parametrize("session_factory", FACTORIES.values(), ids=FACTORIES)
 
 
-def _connector(client: RouteeClient) -> aiohttp.BaseConnector:
-    executor = loop_transport_of(client._transport)._executor
-    connector = executor._connector if isinstance(executor, Executor) else executor._session.connector
-    assert isinstance(executor, Executor | SessionExecutor)
-    assert connector is not None
-    return connector
-
-
 class Visitor:
     """Leaves `async with` while a message of it is in flight, and remembers what was open."""
 
@@ -84,7 +74,7 @@ class Visitor:
         async with self.client:
             self.sending = asyncio.ensure_future(self.client.send(sms()))
             await until(lambda: self.handler.seen)
-            self.connector = _connector(self.client)
+            self.connector = connector_of(self.client._transport)
 
     def is_leaving(self) -> bool:
         """Return whether it is about to leave."""
@@ -147,7 +137,7 @@ async def test_cancelled_send_in_a_scope_is_reported_and_closes(session_factory:
                 group.create_task(client.send(sms()))
                 waiting = group.create_task(client.wait("a-flow", timeout=60))
                 await until(lambda: len(handler.seen) == 2)
-                connectors.append(_connector(client))
+                connectors.append(connector_of(client._transport))
                 await waiting
 
         await in_cancel_scope(visit, lambda: connectors)
@@ -170,7 +160,7 @@ async def test_client_can_be_entered_again_while_it_still_closes() -> None:
             await client.send(sms())
             await until(lambda: visitor.closed)
             await client.send(sms())
-            assert not _connector(client).closed
+            assert not connector_of(client._transport).closed
         assert handler.request_count == 3
 
 
