@@ -5,7 +5,6 @@ these names, this is the module to change; until then a request fails, and its o
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Mapping
 
 from aiohttp import (
@@ -35,8 +34,6 @@ from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
-
-from .._tasks import start_task
 
 _MAX_INTERIM_RESPONSES = 16
 """How many 1xx responses may come before the response."""
@@ -90,18 +87,10 @@ def close(connection: Connection) -> None:
     connection.close()
 
 
-def close_abandoned(connector: BaseConnector, loop: asyncio.AbstractEventLoop) -> None:
-    """Close a pool that nobody waits for, and whose loop may have ended."""
-    # At once, because what is collected with it logs that it is open; and without a task, which a loop that has ended
-    # would never finish. Should the name be gone, the connections are closed when they are collected.
+def close_pool_at_once(connector: BaseConnector) -> None:
+    """Close a pool without a task, which a loop that has ended would never finish."""
+    # Should the name be gone, the connections are closed when they are collected, and aiohttp logs that.
     getattr(connector, "_close", lambda: None)()
-    with contextlib.suppress(RuntimeError):  # no loop runs
-        if asyncio.get_running_loop() is loop:
-            start_task(_close_rest(connector))
-
-
-async def _close_rest(connector: BaseConnector) -> None:
-    await connector.close()
 
 
 def shorten_idle_timeout(connector: BaseConnector | None, seconds: float) -> None:

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import weakref
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import Coroutine
 from functools import lru_cache, partial
 from itertools import count
 from typing import Any, NoReturn
@@ -11,13 +10,13 @@ from typing import Any, NoReturn
 from yarl import URL
 
 from .. import events
-from .._abandonment import clean_up_after
+from .._abandonment import Cleanup
 from .._tasks import start_task
 from ..config import Config
 from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable, Withdrawn
 from ..outcomes import AttemptResult, RetryMode, StatusTable, default_status_table, outcome_of
 from ..secret import Secret, SecretBytes
-from .aiohttp_api import close_abandoned
+from .aiohttp_api import close_pool_at_once
 from .attempt import ApiRequest, Attempt, CancelReason
 from .circuit_breaker import CircuitBreaker
 from .executor import Executor
@@ -57,11 +56,14 @@ class LoopTransport:
         self._headers = Headers(config, config.api_url), Headers(config, config.api_url)
         self.closing = asyncio.Event()
         self._closing_task: asyncio.Task[None] | None = None
-        self._shutdown_hook = _close_on_loop_shutdown(weakref.ref(self))
-        with contextlib.suppress(StopIteration):  # start it, so that the loop closes it when it shuts down
-            anext(self._shutdown_hook).send(None)
-        cleanup = partial(close_abandoned, self._executor.connector, self._loop)
-        self._stop_cleanup = clean_up_after(self, cleanup, held=(self._shutdown_hook, self._executor.session))
+        connector = self._executor.connector
+        self._cleanup = Cleanup(
+            self,
+            at_shutdown=LoopTransport._close,
+            at_once=partial(close_pool_at_once, connector),
+            in_loop=connector.close,
+            held=self._executor.session,
+        )
 
     def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult, Any]]:
         """Send a request, with retries as long as they are safe and allowed.
@@ -251,12 +253,10 @@ class LoopTransport:
         return self._closing_task
 
     async def _close_gracefully(self) -> None:
-        await self.close_within(self._config.shutdown_timeout.total_seconds())
-        await self._shutdown_hook.aclose()
-        self._stop_cleanup()
+        await self._close(self._config.shutdown_timeout.total_seconds())
+        await self._cleanup.aclose()
 
-    async def close_within(self, timeout: float) -> None:
-        """Close in this task, and wait for responses up to `timeout` seconds."""
+    async def _close(self, timeout: float = 0.0) -> None:
         self._limiter.close()
         self.closing.set()
         try:
@@ -267,17 +267,6 @@ class LoopTransport:
         finally:
             self._in_flight.cancel_all()  # if this task was cancelled, with all others of the loop for example
             await self._executor.aclose()
-
-
-async def _close_on_loop_shutdown(reference: "weakref.ref[LoopTransport]") -> AsyncGenerator[None, None]:
-    # A loop that shuts down closes its async generators first: the only point at which a pool can still close its
-    # connections gracefully if `aclose` was not called.
-    try:
-        yield
-    finally:
-        loop_transport = reference()
-        if loop_transport is not None:
-            await loop_transport.close_within(0.0)
 
 
 def _attempt_fields(attempt: Attempt) -> tuple[int, int, str, str]:
