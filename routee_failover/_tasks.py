@@ -40,3 +40,10 @@ async def wait_until_ended(tasks: "Collection[asyncio.Task[Any]]", *, cancel: bo
             cancellation = error
     if cancellation is not None:
         raise cancellation
+
+
+async def run_to_end(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end, however often the caller is cancelled meanwhile."""
+    task = start_task(coroutine)
+    await wait_until_ended([task], cancel=False)
+    return task.result()

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar, cast
 
 import attrs
 
-from .._tasks import start_task
+from .._tasks import start_task, wait_for_tasks
 from .._validators import as_tuple, callable_name, check_observers, check_positive_duration, check_positive_int
 from ..errors import InvalidConfig
 from ..events import CallbackDropped, HandlerFailed, LoggingObserver, Observer, ObserverGroup
@@ -189,22 +189,32 @@ class CallbackInbox:
     async def aclose(self) -> None:
         """Stop accepting callbacks, and wait up to `shutdown_timeout` for pending ones to be confirmed and handled.
 
-        The rest is dropped: Routee got a 200 and does not repeat it, so each is emitted to observers.
+        The rest is dropped: Routee got a 200 and does not repeat it, so each is emitted to observers. A caller that is
+        cancelled leaves at once, and closing continues in the background.
         """
         self._closing = True
         self._notify_waiters()
+        await wait_for_tasks([start_task(self._close())])
+
+    async def _close(self) -> None:
         try:
             await asyncio.sleep(0)  # a loop over the events may be about to start
             async with asyncio.timeout(self.shutdown_timeout.total_seconds()):
-                while self._tasks or self._confirmer or (self._queue and (self._handlers or self._iterating)):
+                while self._closing and self._has_work:
                     await self._wait_for_change()
         except TimeoutError:
             pass
         finally:
-            await self._drop_all()
+            if self._closing:  # else the inbox was opened again, and what is pending is handled after all
+                await self._drop_all()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._tasks or self._confirmer or (self._queue and (self._handlers or self._iterating)))
 
     async def __aenter__(self) -> Self:
         self._closing = False
+        self._notify_waiters()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from .event_loops import on_every_loop
 from .raw_server import PausableHandler, RawServer, RecordingObserver, connector_of, loop_transport_of
 
 LONG = timedelta(hours=1)
-Visit = Callable[[], Awaitable[None]]
+Visit = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def in_cancel_scope(visit: Visit, begun: Callable[[], object]) -> None:

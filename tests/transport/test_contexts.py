@@ -10,7 +10,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from routee_failover import CircuitOpen, RouteeClient, RouteeError, WaitTimeout
+from routee_failover import CircuitOpen, RouteeClient, RouteeError
 from routee_failover.events import AttemptEnded, AttemptStarted, CircuitBreakerChanged, Event, TokenRenewed
 from routee_failover.webhooks import CallbackEvent, CallbackInbox
 from tests.client.fake_routee import until
@@ -65,10 +65,12 @@ async def test_polls_belong_to_nobody_and_conditions_to_their_callers() -> None:
 
         async def wait(who: str) -> None:
             visitor.set(who)
-            with contextlib.suppress(WaitTimeout):
-                await client.wait(
-                    f"flow-{who}", timeout=60, until=lambda _: conditions.add((who, visitor.get())) or True
-                )
+
+            def until(_record: object) -> bool:
+                conditions.add((who, visitor.get()))
+                return True
+
+            await client.wait(f"flow-{who}", timeout=60, until=until)
 
         await asyncio.gather(wait("A"), wait("B"), wait("C"))
     assert observer.of(AttemptStarted, AttemptEnded) == {"nobody"}

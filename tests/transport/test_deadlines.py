@@ -386,11 +386,16 @@ async def test_ttls_are_reduced_by_the_time_the_machine_sleeps(wall_clock: WallC
 
 async def test_request_without_a_deadline_does_not_read_the_machines_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a message with a deadline pays for the second clock."""
-    reads: list[None] = []
+    reads: list[float] = []
     async with RawServer(PausableHandler()) as server, open_transport(server) as transport:
         await transport.send_request(GET)
         read = time.time
-        monkeypatch.setattr("time.time", lambda: (reads.append(None), read())[1])
+
+        def counted() -> float:
+            reads.append(read())
+            return reads[-1]
+
+        monkeypatch.setattr("time.time", counted)
         await transport.send_request(POST)
         monkeypatch.undo()
     assert reads == []
