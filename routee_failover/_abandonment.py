@@ -40,14 +40,15 @@ class Cleanup:
         # A loop that is closed drops its timers, and nothing else tells of it. What is to be closed cannot say it: it
         # is collected together with its owner, and logs at that moment that it is open.
         anchor = _Anchor(self._generator, held)
-        weakref.finalize(anchor, _run, at_once, in_loop, loop)
+        self._at_end = weakref.finalize(anchor, _run, at_once, in_loop, loop)
         timer = weakref.ref(loop.call_later(_NEVER, anchor, context=Context()))
         self._cancel = weakref.finalize(owner, _cancel_soon, loop, timer)
         self._cancel.atexit = False
 
     async def aclose(self) -> None:
-        """Call nothing any more at the shutdown of the loop: the owner is closed."""
+        """Call nothing any more: the owner is closed."""
         await self._generator.aclose()
+        self._at_end.detach()
         self._cancel()
 
 

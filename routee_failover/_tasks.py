@@ -38,6 +38,9 @@ async def wait_until_ended(tasks: "Collection[asyncio.Task[Any]]", *, cancel: bo
                 for task in pending:
                     task.cancel()
             cancellation = error
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # marked as retrieved
     if cancellation is not None:
         raise cancellation
 

@@ -247,9 +247,10 @@ class LoopTransport:
     def close(self) -> "asyncio.Task[None]":
         """Send nothing more from now on; return the task that waits for responses and closes the connections."""
         if self._closing_task is None or self._closing_task.cancelled():
+            # Started first: it cancels the token request before that resumes and gives up by itself.
+            self._closing_task = start_task(self._close_gracefully())
             self._limiter.close()
             self.closing.set()
-            self._closing_task = start_task(self._close_gracefully())
         return self._closing_task
 
     async def _close_gracefully(self) -> None:
