@@ -1,6 +1,7 @@
 """Build the API request that sends a flow: its route, its body and its deadline."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -98,6 +99,7 @@ def _set_deadline(request: ApiRequest, flow: AnyFlow, deadline: timedelta) -> No
         return None if fitted is None else encode_flow(fitted)
 
     request.deadline = asyncio.get_running_loop().time() + deadline.total_seconds()
+    request.wall_deadline = time.time() + deadline.total_seconds()
     request.body_factory = body_factory
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from ._tasks import wait_until_ended
 from ._value_object import ValueObject
 from .errors import InvalidConfig, Outcome, RouteeError
 from .flows import AnyFlow
@@ -147,5 +148,11 @@ async def _send_each(
         unread, results = results, asyncio.Queue()
         while not unread.empty():
             unread.get_nowait()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await _end(workers, source)
+
+
+async def _end(workers: list[asyncio.Task[None]], source: AsyncGenerator[AnyFlow, None]) -> None:
+    try:
+        await wait_until_ended(workers, cancel=True)
+    finally:
         await source.aclose()

@@ -20,6 +20,7 @@ from ._search.base import DEFAULT_PAGE_SIZE
 from ._search.query import build_flow_query
 from ._send_all import SendResult, send_each
 from ._send_errors import error_for_outcome
+from ._tasks import wait_for_tasks
 from ._transport import Transport
 from ._wire.token_response import explain_forbidden
 from .config import Config
@@ -127,7 +128,8 @@ class RouteeClient:
         - `flow`: a validated flow, a Viber OTP message, or a raw flow, which is sent as it is.
         - `deadline`: time from now after which the message is useless. It does not leave later than that, and the ttls
           of its steps are shortened to the time left. If that is too little, `DeadlinePassed` is raised. The ttls of a
-          raw flow are not changed: Routee may still try its later steps after the deadline.
+          raw flow are not changed: Routee may still try its later steps after the deadline. Time in which the machine
+          sleeps counts.
         - `on_unknown`: `OnUnknown.RAISE` raises `DeliveryUnknown`; `OnUnknown.RECONCILE` asks the client's reconciler
           first.
         - `should_send`: called without arguments right before the first byte leaves, in each attempt. It must not block
@@ -399,10 +401,13 @@ class RouteeClient:
         - Messages in flight are waited for, up to `Config.shutdown_timeout`; those without a response then raise
           `DeliveryUnknown`.
 
+        A caller that is cancelled leaves at once: closing continues in the background, and sends that have begun still
+        get their outcome within `shutdown_timeout`. Another `aclose()` waits for it.
+
         `async with` opens a closed client again. Closing twice is harmless.
         """
-        await self._pollers.aclose()
-        await self._transport.aclose()
+        # Both begin before anything is awaited: requests are refused from now on, even if this is cancelled.
+        await wait_for_tasks([*self._pollers.close(), *self._transport.close()])
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

@@ -2,8 +2,11 @@
 
 A client emits every event to each observer in `Config(observers=...)`, a `CallbackInbox` to those in
 `CallbackInbox(observers=...)`: in the order of the events, and in the event loop in which they occur, so that an
-observer must not block. An observer that raises is logged and never affects a send; only `KeyboardInterrupt` and
-`SystemExit`, which end the process, propagate.
+observer must not block. It is called in the context (`contextvars`) of the task that sends, and in an empty one for
+what several tasks share: token requests, the polls of `wait`, probes of the circuit breaker, handlers of callbacks.
+
+An observer that raises is logged and never affects a send; only `KeyboardInterrupt` and `SystemExit`, which end the
+process, propagate.
 
 Events are frozen and can be pickled. No event holds a body, a token, a PIN or a phone number.
 """

@@ -37,8 +37,7 @@ class PerLoopPollers:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(poller.notify, ids, record)
 
-    async def aclose(self) -> None:
-        """Fail the waits of the running event loop with `ClientClosed`."""
+    def close(self) -> "list[asyncio.Task[None]]":
+        """Fail the waits of the running event loop with `ClientClosed`; return the tasks that are about to end."""
         poller = self._pollers.pop(asyncio.get_running_loop(), None)
-        if poller is not None:
-            await poller.aclose()
+        return [] if poller is None else poller.close()

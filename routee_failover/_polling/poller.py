@@ -9,11 +9,13 @@ import heapq
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import Context, copy_context
 from typing import Any
 
 import attrs
 
 from .._hooks import IS_ASYNC, is_awaitable
+from .._tasks import start_task
 from ..errors import (
     ClientClosed,
     InvalidFlow,
@@ -47,12 +49,14 @@ _PERMANENT_TOKEN_STATUSES = frozenset({400, 401, 403})
 class _PendingWait:
     until: Predicate
     future: "asyncio.Future[PolledRecord]"
+    context: Context = attrs.field(factory=copy_context)
+    """That of the caller: `until` runs in it, whoever has polled."""
 
     def offer(self, record: PolledRecord) -> None:
         if self.future.done():
             return
         try:
-            reached = self.until(record)
+            reached = self.context.run(self.until, record)
             if reached is not True and reached is not False and is_awaitable(reached):
                 raise InvalidFlow("wait", [Problem(("until",), IS_ASYNC)])  # noqa: TRY301
         except Exception as error:  # noqa: BLE001  # the caller's predicate: its error is passed on to the caller
@@ -137,14 +141,14 @@ class Poller:
             if (flow := self._flows.get(tracking_id)) is not None:
                 flow.update(record)
 
-    async def aclose(self) -> None:
-        """Fail every wait with `ClientClosed`, and stop polling."""
+    def close(self) -> "list[asyncio.Task[None]]":
+        """Fail every wait with `ClientClosed`, and stop polling; return the tasks that are about to end."""
         for flow in self._flows.values():
             flow.fail(ClientClosed("the client was closed while a flow was waited for; the flow itself continues"))
         tasks = [*self._in_flight, *([] if self._task is None else [self._task])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return tasks
 
     def _add_waiter(
         self, tracking_id: str, fetch: FetchRecord, schedule: PollSchedule, accepted: bool, waiter: _PendingWait
@@ -163,7 +167,8 @@ class Poller:
             waiter.offer(flow.last_record)
         flow.waiters.append(waiter)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._poll(), name="routee-failover poller")
+            self._task = start_task(self._poll())
+            self._task.set_name("routee-failover poller")
         return flow
 
     def _remove_waiter(self, flow: _PolledFlow, waiter: _PendingWait) -> None:
@@ -187,7 +192,7 @@ class Poller:
             if flow is None:
                 continue
             next_allowed_at = max(next_allowed_at, loop.time()) + self._interval
-            task = asyncio.create_task(self._fetch(flow))
+            task = start_task(self._fetch(flow))
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
             if len(self._in_flight) >= _MAX_IN_FLIGHT:

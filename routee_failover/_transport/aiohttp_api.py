@@ -88,6 +88,12 @@ def close(connection: Connection) -> None:
     connection.close()
 
 
+def close_pool_at_once(connector: BaseConnector) -> None:
+    """Close a pool without a task, which a loop that has ended would never finish."""
+    # Should the name be gone, the connections are closed when they are collected, and aiohttp logs that.
+    getattr(connector, "_close", lambda: None)()
+
+
 def shorten_idle_timeout(connector: BaseConnector | None, seconds: float) -> None:
     """Keep idle connections of a pool no longer than this; a shorter time stays."""
     # There is no public way to set it. Should the attribute be renamed, the configured time stays, and a test fails.

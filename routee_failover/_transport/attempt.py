@@ -1,6 +1,8 @@
 """One attempt of a request: how far it got, what cancelled it, and the last check before its first byte is sent."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any
@@ -21,9 +23,10 @@ ReceiptReader = Callable[[bytes], tuple[Outcome, Any]]
 class ApiRequest:
     """A request to Routee's API. `safe`: it changes nothing at Routee, whatever its HTTP method, and may be repeated.
 
-    `otp`: it may use the slots that are reserved for one-time passwords. `deadline` is a time of the event loop; the
-    first byte is not sent after it. `body_factory` returns the body for a message that is useful for this many more
-    seconds, `None` if that is too short. `read_receipt` reads the body of a response whose status is a success.
+    `otp`: it may use the slots that are reserved for one-time passwords. The first byte is not sent after `deadline`, a
+    time of the event loop, nor after `wall_deadline`, the same by the machine's clock: one stands still while the
+    machine sleeps, the other may be set. `body_factory` returns the body for a message that is useful for this many
+    more seconds, `None` if that is too short. `read_receipt` reads the body of a response whose status is a success.
     `headers` makes it a request without access token, which takes no slot of the limiter. `should_send` is called right
     before the first byte; if it returns False, nothing is sent. `sent_headers` are those of its last attempt: the
     response may quote their credentials.
@@ -35,11 +38,18 @@ class ApiRequest:
     safe: bool = attrs.field(default=False, kw_only=True)
     otp: bool = attrs.field(default=False, kw_only=True)
     deadline: float | None = attrs.field(default=None, kw_only=True)
+    wall_deadline: float = attrs.field(default=math.inf, kw_only=True)
     body_factory: Callable[[float], SecretBytes | None] | None = attrs.field(default=None, kw_only=True)
     read_receipt: ReceiptReader | None = attrs.field(default=None, kw_only=True)
     headers: Headers | None = attrs.field(default=None, kw_only=True)
     should_send: Callable[[], bool] | None = attrs.field(default=None, kw_only=True)
     sent_headers: Mapping[str, str] | None = attrs.field(default=None, init=False)
+
+    def seconds_left(self, loop: asyncio.AbstractEventLoop) -> float:
+        """Return the seconds until the deadline, by the clock that is nearer to it."""
+        if self.deadline is None:
+            return math.inf
+        return min(self.deadline - loop.time(), self.wall_deadline - time.time())
 
 
 class CancelReason(Enum):
@@ -108,11 +118,11 @@ class Attempt:
 
     def ensure_may_send(self, loop: asyncio.AbstractEventLoop) -> None:
         """Check deadline and withdrawal right before the first byte. Raises `AttemptCancelled`."""
-        deadline, should_send = self.request.deadline, self.request.should_send
+        request = self.request
         if self.cancel_reason is None:
-            if deadline is not None and loop.time() >= deadline:
+            if request.deadline is not None and request.seconds_left(loop) <= 0:
                 self.cancel_reason = CancelReason.DEADLINE
-            elif should_send is not None and not should_send():
+            elif request.should_send is not None and not request.should_send():
                 self.cancel_reason = CancelReason.WITHDRAWN
         if self.cancel_reason is not None or self.result.cancelled():  # cancelled with its caller
             raise AttemptCancelled
@@ -122,7 +132,7 @@ class Attempt:
         request = self.request
         if request.deadline is None or request.body_factory is None:
             return
-        self.body = request.body_factory(request.deadline - loop.time())
+        self.body = request.body_factory(request.seconds_left(loop))
         if self.body is None:
             self.cancel_reason = CancelReason.DEADLINE
             raise AttemptCancelled

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
+from .._tasks import start_task
 from ..errors import CircuitOpen, ClientClosed
 from ..events import CircuitBreakerChanged, ObserverGroup
 from ..outcomes import AttemptResult
@@ -169,9 +170,7 @@ class CircuitBreaker:
         # 1. Start the probe if it is due and none is in flight.
         if self._probe_task is None and self._state_machine.try_start_probe(self._loop.time()):
             self._emit_change()
-            # Not by the task factory of the loop, which may start tasks eagerly: one that fails without a wait would
-            # be over before it is assigned here, and be taken for one in flight from then on.
-            self._probe_task = asyncio.Task(self._run_probe(), loop=self._loop)
+            self._probe_task = start_task(self._run_probe())
         if self._probe_task is not None:
             # 2. Wait for the probe. It is shared: cancelling one waiter does not cancel the probe, and cancelling the
             # probe does not cancel its waiters.

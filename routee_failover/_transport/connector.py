@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from .._tasks import start_task
 from ..config import Config
 from ..errors import NotSent
 from .aiohttp_api import AbstractResolver, BaseConnector, ResolveResult, TCPConnector
@@ -67,6 +68,9 @@ class _LazyResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Resolve a host name; every failure of the resolver becomes an `OSError`: the name could not be resolved."""
+        return await start_task(self._resolve(host, port, family))  # several callers may wait for it
+
+    async def _resolve(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         self._resolver = self._resolver or self._create()
         try:
             addresses = await self._resolver.resolve(host, port, family)

@@ -26,10 +26,12 @@ _MAX_TAKEN_AT_ONCE = 16 * 1024
 class Executor:
     """Executor over the connection pool of one event loop."""
 
+    session: aiohttp.ClientSession | None = None
+
     def __init__(self, config: Config) -> None:
         self._config = config
         self._loop = asyncio.get_running_loop()
-        self._connector = open_connector(config)
+        self.connector = open_connector(config)
         self._timeout = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
         self._max_response_size = config.max_response_size
         self._templates: dict[str, aiohttp.ClientRequest] = {}
@@ -38,7 +40,7 @@ class Executor:
         """Execute an attempt. What it raises proves nothing: how far the attempt got decides."""
         # 1. Get a connection, and encode what is to be written to it.
         template = self._templates.get(attempt.headers.base_url) or self._new_template(attempt)
-        connection = await aiohttp.connect(self._connector, template, self._timeout)
+        connection = await aiohttp.connect(self.connector, template, self._timeout)
         try:
             has_unread, is_new = unread_check_for(connection.transport)
             data = self._encode_request(attempt)
@@ -70,13 +72,13 @@ class Executor:
             aiohttp.close(connection)
         else:
             aiohttp.release(connection)
-        response = read_response(status, headers, body, self._connector, may_be_unsolicited=not (is_new or closes))
+        response = read_response(status, headers, body, self.connector, may_be_unsolicited=not (is_new or closes))
         return AttemptResult(True, response, "", False, attempt.bytes_written)
 
     async def aclose(self) -> None:
         """Close the connections. All attempts must have ended: the body of a response is not read to its end."""
-        if not self._connector.closed:
-            await self._connector.close()
+        if not self.connector.closed:
+            await self.connector.close()
 
     def _encode_request(self, attempt: Attempt) -> bytes:
         """Return head and body."""

@@ -7,6 +7,7 @@ been sent. There is one timer, because a timer per request costs more than all t
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 
 from ..outcomes import AttemptResult
 from ..secret import drop_frames
@@ -66,7 +67,7 @@ class InFlight:
     def _schedule_sweep(self, when: float) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
-        self._sweep, self._sweep_due = self._loop.call_at(when, self._expire), when
+        self._sweep, self._sweep_due = self._loop.call_at(when, self._expire, context=Context()), when
 
     def _expire(self) -> None:
         """Cancel the attempts that have expired, and schedule the next sweep: about one per `total_timeout`."""
@@ -97,12 +98,16 @@ class InFlight:
         for seconds in (timeout, _CANCELLATION_TIMEOUT):
             if self._tasks:
                 await asyncio.wait(self._tasks.values(), timeout=seconds)
-            for attempt in list(self._tasks):
-                attempt.cancel(CancelReason.CLIENT_CLOSED)
+            self.cancel_all()
         self._report_lost(all_of_them=True)
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
+
+    def cancel_all(self) -> None:
+        """Cancel all attempts; a send among them that may have begun is `UNKNOWN`."""
+        for attempt in list(self._tasks):
+            attempt.cancel(CancelReason.CLIENT_CLOSED)
 
 
 def _due(attempt: Attempt) -> float:

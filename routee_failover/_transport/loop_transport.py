@@ -2,19 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Coroutine
-from functools import lru_cache
+from collections.abc import Coroutine
+from functools import lru_cache, partial
 from itertools import count
 from typing import Any, NoReturn
 
 from yarl import URL
 
 from .. import events
+from .._abandonment import Cleanup
+from .._tasks import start_task
 from .._wire.token_response import AccessToken
 from ..config import Config
 from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable, Withdrawn
 from ..outcomes import AttemptResult, RetryMode, StatusTable, default_status_table, outcome_of
 from ..secret import Secret, SecretBytes
+from .aiohttp_api import close_pool_at_once
 from .attempt import ApiRequest, Attempt, CancelReason
 from .circuit_breaker import CircuitBreaker
 from .executor import Executor
@@ -53,10 +56,15 @@ class LoopTransport:
         self._bearer: Secret | None = None
         self._headers: tuple[Headers, ...] = ()  # without a body, with one
         self.closing = asyncio.Event()
-        self._close_lock = asyncio.Lock()
-        self._shutdown_hook = self._close_on_loop_shutdown()
-        with contextlib.suppress(StopIteration):  # start it, so that the loop closes it when it shuts down
-            anext(self._shutdown_hook).send(None)
+        self._closing_task: asyncio.Task[None] | None = None
+        connector = self._executor.connector
+        self._cleanup = Cleanup(
+            self,
+            at_shutdown=LoopTransport._close,
+            at_once=partial(close_pool_at_once, connector),
+            in_loop=connector.close,
+            held=self._executor.session,
+        )
 
     def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult, Any]]:
         """Send a request, with retries as long as they are safe and allowed.
@@ -72,7 +80,7 @@ class LoopTransport:
         give_up_at = 0.0
         if self.closing.is_set():  # a token would be requested for nothing
             raise ClientClosed(CLOSED)
-        if request.deadline is not None and self._loop.time() >= request.deadline:
+        if request.deadline is not None and request.seconds_left(self._loop) <= 0:
             _raise_cancelled(CancelReason.DEADLINE)
         while True:
             # 1. Get a token and a slot of the limiter, and start an attempt.
@@ -145,18 +153,18 @@ class LoopTransport:
         self, retry: RetryDecision, attempt: Attempt, result: AttemptResult, token: Secret | None, give_up_at: float
     ) -> bool:
         """Prepare a retry and wait for its delay; return False if it must not be made."""
-        request_id, attempt_number = attempt.request_id, attempt.attempt_number
-        deadline = attempt.request.deadline
+        request_id, attempt_number, request = attempt.request_id, attempt.attempt_number, attempt.request
         # 1. It has to start in time, and within the retry budget.
         start_at = self._loop.time() + retry.delay
-        if start_at >= give_up_at or (deadline is not None and start_at >= deadline) or self.closing.is_set():
+        is_late = start_at >= give_up_at or retry.delay >= request.seconds_left(self._loop)
+        if is_late or self.closing.is_set():
             return False
         if retry.cost and not self._retry_budget.try_withdraw(retry.cost):
             self._emit(events.RetryBudgetExhausted(request_id, attempt_number, "the retry budget is exhausted"))
             return False
         # 2. It may need a new token.
         if retry.reason is RetryReason.NEW_TOKEN and (
-            token is None or not await self._renew_token(token, result, deadline)
+            token is None or not await self._renew_token(token, result, request.deadline)
         ):
             return False
         # 3. Wait for the backoff.
@@ -249,28 +257,30 @@ class LoopTransport:
             if not result.stale_connection:
                 return result
 
-    async def _close_on_loop_shutdown(self) -> AsyncGenerator[None, None]:
-        # A loop that shuts down closes its async generators first: the only point at which a pool can still close its
-        # connections gracefully if `aclose` was not called.
-        try:
-            yield
-        finally:
-            await self._close(0.0)
+    def close(self) -> "asyncio.Task[None]":
+        """Send nothing more from now on; return the task that waits for responses and closes the connections."""
+        if self._closing_task is None or self._closing_task.cancelled():
+            # Started first: it cancels the token request before that resumes and gives up by itself.
+            self._closing_task = start_task(self._close_gracefully())
+            self._limiter.close()
+            self.closing.set()
+        return self._closing_task
 
-    async def aclose(self) -> None:
-        """Send nothing more, wait up to `shutdown_timeout` for outstanding responses, and close the connections."""
-        async with self._close_lock:  # a second call waits for the first
-            await self._close(self._config.shutdown_timeout.total_seconds())
-            await self._shutdown_hook.aclose()
+    async def _close_gracefully(self) -> None:
+        await self._close(self._config.shutdown_timeout.total_seconds())
+        await self._cleanup.aclose()
 
-    async def _close(self, timeout: float) -> None:
+    async def _close(self, timeout: float = 0.0) -> None:
         self._limiter.close()
         self.closing.set()
-        await self._tokens.aclose()
-        if self._circuit_breaker is not None:
-            await self._circuit_breaker.aclose()
-        await self._in_flight.drain(timeout)
-        await self._executor.aclose()
+        try:
+            await self._tokens.aclose()
+            if self._circuit_breaker is not None:
+                await self._circuit_breaker.aclose()
+            await self._in_flight.drain(timeout)
+        finally:
+            self._in_flight.cancel_all()  # if this task was cancelled, with all others of the loop for example
+            await self._executor.aclose()
 
 
 def _attempt_fields(attempt: Attempt) -> tuple[int, int, str, str]:

@@ -8,7 +8,7 @@ import asyncio
 import functools
 import io
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from ..config import Config
@@ -34,8 +34,9 @@ class SessionExecutor:
 
     def __init__(self, config: Config, factory: Callable[..., aiohttp.ClientSession]) -> None:
         self._config = config
-        self._session = _open_session(config, factory)
-        self._attempts = _attempts_of.setdefault(self._session, set())
+        self.session = _open_session(config, factory)
+        self.connector = cast("aiohttp.BaseConnector", self.session.connector)  # as `_open_session` has checked
+        self._attempts = _attempts_of.setdefault(self.session, set())
         timeout = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
         self._options: dict[str, Any] = {"timeout": timeout, "allow_redirects": False}
         if config.proxy is not None:
@@ -52,7 +53,7 @@ class SessionExecutor:
                 body = io.BytesIO(body)  # aiohttp warns about large `bytes`
             own: dict[str, Any] = {"headers": attempt.headers.mapping.copy(), "trace_request_ctx": {_ATTEMPT: attempt}}
             method, url = attempt.request.method, attempt.url
-            response = await self._session.request(method, url, data=body, **own, **self._options)
+            response = await self.session.request(method, url, data=body, **own, **self._options)
             try:
                 content = await self._read(response)
             except BaseException:
@@ -64,14 +65,14 @@ class SessionExecutor:
         finally:
             self._attempts.discard(attempt)
         response.release()
-        closes, connector = "close" in response.headers.get("Connection", "").lower(), self._session.connector
+        closes = "close" in response.headers.get("Connection", "").lower()
         may_cross = not (attempt.new_connection or closes)
-        read = read_response(response.status, response.headers, content, connector, may_be_unsolicited=may_cross)
+        read = read_response(response.status, response.headers, content, self.connector, may_be_unsolicited=may_cross)
         return AttemptResult(True, read)
 
     async def aclose(self) -> None:
         """Close the session and its connections."""
-        await self._session.close()
+        await self.session.close()
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """Return the body. Raises `SafeMessageError` if it is longer than the limit."""

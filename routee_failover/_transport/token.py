@@ -8,6 +8,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 
+from .._tasks import start_task
 from .._wire.token_response import AccessToken, read_token
 from ..config import Config
 from ..errors import ClientClosed, TokenUnavailable
@@ -82,8 +83,7 @@ class TokenSource:
         return pending.result()
 
     def _start(self) -> asyncio.Task[Secret]:
-        task = asyncio.get_running_loop().create_task(self._renew())
-        self._pending = task
+        task = self._pending = start_task(self._renew())
         task.add_done_callback(self._on_done)
         return task
 

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
+from .._tasks import wait_for_tasks
 from .._wire.token_response import AccessToken
 from ..config import Config
 from ..errors import ClientClosed, Outcome
@@ -55,7 +57,7 @@ class Transport:
         if loop in self._loop_transports:
             raise ClientClosed(CLOSED)
         self._forget_ended_loops()
-        loop_transport = self._loop_transports[loop] = LoopTransport(self._config)
+        loop_transport = self._loop_transports[loop] = Context().run(LoopTransport, self._config)
         return loop_transport
 
     def _forget_ended_loops(self) -> None:
@@ -63,9 +65,15 @@ class Transport:
             if other.is_closed():
                 self._loop_transports.pop(other, None)
 
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop; those of another loop are closed when that loop ends."""
+    def close(self) -> "list[asyncio.Task[None]]":
+        """Close the connections of the running event loop; those of another loop are closed when that loop ends.
+
+        From now on requests raise `ClientClosed`. Return the task that closes the connections, if there are any.
+        """
         self._forget_ended_loops()
         loop_transport = self._loop_transports.setdefault(asyncio.get_running_loop(), None)
-        if loop_transport is not None:
-            await loop_transport.aclose()
+        return [] if loop_transport is None else [loop_transport.close()]
+
+    async def aclose(self) -> None:
+        """Close, and wait until the connections are closed. A cancelled caller leaves at once."""
+        await wait_for_tasks(self.close())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .._send_all import RateLimiter
+from .._tasks import wait_until_ended
 from .._validators import check_hook
 from ..client import RouteeClient
 from ..errors import InvalidConfig, LedgerError, RouteeError
@@ -172,13 +173,12 @@ class BulkSender:
             self._control.stop()
             for task in background_tasks:
                 task.cancel()
-            results = await asyncio.gather(*background_tasks, return_exceptions=True)
+            await wait_until_ended(background_tasks, cancel=False)
             with contextlib.suppress(RouteeError):  # a failed write has already raised
                 await self._ledger.flush()
         # 3. Raise the first error, or return the final progress.
-        for error in (self._failure, *results):
-            if isinstance(error, Exception):
-                raise error
+        if self._failure is not None:
+            raise self._failure
         self._counts = await self._ledger.counts()
         self._phase = Phase.DONE
         return self.progress
@@ -243,7 +243,7 @@ class BulkSender:
             for worker in workers if cancelled else ():
                 worker.cancel()
             try:
-                await asyncio.gather(*workers, return_exceptions=True)
+                await wait_until_ended(workers, cancel=True)
             finally:
                 for message in ready.drain():
                     message_sender.release(message, CANCELLED)

@@ -74,7 +74,8 @@ class BulkSettings(ValueObject):
     """Maximum number of messages in flight. `Config.pool_size` also limits it."""
     deadline: timedelta | None = attrs.field(default=None, validator=attrs.validators.optional(check_positive_duration))
     """How long a message is useful, from the time at which its sending begins. After that it is dropped as EXPIRED,
-    even if its outcome was unknown and it turns out later that Routee did not accept it."""
+    even if its outcome was unknown and it turns out later that Routee did not accept it. Time in which
+    the machine sleeps counts while a message is sent, but not between two attempts."""
     send_window: SendWindow | None = attrs.field(default=None, validator=_check(SendWindow, "a SendWindow"))
     """The hours in which messages may be sent to a recipient, in their local time."""
     error_budget: ErrorBudget | None = attrs.field(factory=ErrorBudget, validator=_check(ErrorBudget, "an ErrorBudget"))

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from .._tasks import run_to_end
 from ..config import Config
 from .api.tokens import ALL_ROLES, TokenService
 from .app import create_app
@@ -193,9 +194,13 @@ class Sandbox(SandboxControls):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # 1. Accept no more connections, and stop everything that runs by itself or keeps a connection open.
         server, runner = self._server, self._runner
         self._server = self._runner = None
+        # However often this is cancelled: then the port and the file are free.
+        await run_to_end(self._close(server, runner))
+
+    async def _close(self, server: asyncio.Server | None, runner: web.AppRunner | None) -> None:
+        # 1. Accept no more connections, and stop everything that runs by itself or keeps a connection open.
         if server is not None:
             server.close()
             await self._scheduler.stop()

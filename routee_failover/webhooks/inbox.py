@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, cast
 
 import attrs
 
+from .._tasks import start_task, wait_for_tasks
 from .._validators import (
     as_tuple,
     callable_name,
@@ -257,7 +258,8 @@ class CallbackInbox:
     async def aclose(self) -> None:
         """Stop accepting callbacks, and wait up to `shutdown_timeout` for pending ones to be confirmed and handled.
 
-        The rest is dropped: Routee got a 200 and does not repeat it, so each is emitted to observers.
+        The rest is dropped: Routee got a 200 and does not repeat it, so each is emitted to observers. A caller that is
+        cancelled leaves at once, and closing continues in the background.
         """
         if not self._owner.claim() and self._owner.is_elsewhere:
             loop = cast("asyncio.AbstractEventLoop", self._owner.loop)
@@ -266,20 +268,29 @@ class CallbackInbox:
         self._owner.claim(take_over=True)
         self._closing = True
         self._notify_waiters()
+        await wait_for_tasks([start_task(self._close())])
+
+    async def _close(self) -> None:
         try:
             await asyncio.sleep(0)  # a loop over the events may be about to start
             async with asyncio.timeout(self.shutdown_timeout.total_seconds()):
-                while self._tasks or self._confirmer or (self._queue and (self._handlers or self._iterating)):
+                while self._closing and self._has_work:
                     await self._wait_for_change()
         except TimeoutError:
             pass
         finally:
-            await self._drop_all()
+            if self._closing:  # else the inbox was opened again, and what is pending is handled after all
+                await self._drop_all()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._tasks or self._confirmer or (self._queue and (self._handlers or self._iterating)))
 
     async def __aenter__(self) -> Self:
         if not self._owner.claim(take_over=not self.is_elsewhere):
             raise InvalidConfig(_OTHER_LOOP)
         self._closing = False
+        self._notify_waiters()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -373,7 +384,7 @@ class CallbackInbox:
 
     def _start(self, coroutine: Coroutine[Any, Any, None], running: RunningCallback[QueuedEvent] | None = None) -> None:
         try:
-            task = asyncio.get_running_loop().create_task(coroutine)
+            task = start_task(coroutine)
         except BaseException:
             coroutine.close()
             raise

@@ -11,6 +11,7 @@ from routee_failover._polling import PerLoopPollers, recent_callbacks
 from routee_failover._polling import poller as poller_module
 from routee_failover._polling.poller import Poller
 from routee_failover._polling.schedule import PollSchedule
+from routee_failover._tasks import wait_for_tasks
 from routee_failover.errors import (
     ClientClosed,
     ConnectFailed,
@@ -235,7 +236,7 @@ async def test_recent_callback_ends_a_later_wait_at_once(monkeypatch: pytest.Mon
     pollers.notify([f"other-{n}" for n in range(1000)], Flow(status="Succeeded"))
     with pytest.raises(WaitTimeout):
         await wait(pollers.for_running_loop(), flow, Hourly(), timeout=0.01)
-    await pollers.aclose()
+    await wait_for_tasks(pollers.close())
 
 
 async def test_ten_thousand_flows_stay_within_the_rate() -> None:
@@ -297,7 +298,7 @@ async def test_closing_fails_every_wait_with_client_closed() -> None:
     poller, flow = Poller(NO_LIMIT), Flow(ends_after=10**6)
     waits = [asyncio.create_task(wait(poller, flow)) for _ in range(3)]
     await until(lambda: flow.fetches > 2)
-    await poller.aclose()
+    await wait_for_tasks(poller.close())
     for error in await asyncio.gather(*waits, return_exceptions=True):
         assert isinstance(error, ClientClosed)
     assert len(asyncio.all_tasks()) == 1

@@ -291,9 +291,7 @@ def loop_transport_of(transport: Transport) -> LoopTransport:
 
 def connector_of(transport: Transport) -> BaseConnector:
     """Return the connection pool of the running loop."""
-    executor = loop_transport_of(transport)._executor
-    assert isinstance(executor, Executor)
-    return executor._connector
+    return loop_transport_of(transport)._executor.connector
 
 
 def slots_in_use(transport: Transport) -> int:

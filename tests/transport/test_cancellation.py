@@ -205,7 +205,7 @@ async def test_attempt_cancelled_at_its_end_leaves_the_connection_to_others(monk
     async with RawServer(respond_slowly) as server, attempt_runner(server.config()) as runner:
         attempt = runner.new_attempt(server.url)
         assert isinstance(runner.executor, Executor)
-        connector = runner.executor._connector
+        connector = runner.executor.connector
         release = connector._release
 
         def release_then_cancel(*args: Any, **named: Any) -> None:

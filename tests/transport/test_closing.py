@@ -1,7 +1,6 @@
 """Closing: waiting requests end at once, sent ones get shutdown_timeout, the rest is UNKNOWN, and nothing is left."""
 
 import asyncio
-import gc
 import ssl
 from datetime import timedelta
 from pathlib import Path
@@ -264,16 +263,6 @@ async def test_closing_in_one_event_loop_does_not_affect_others() -> None:
         await asyncio.gather(*(asyncio.to_thread(asyncio.run, use_in_another_loop()) for _ in range(3)))
         await client.send(sms())
         await client.aclose()
-
-
-async def test_garbage_collected_client_closes_its_connections() -> None:
-    """A client without references closes its connections silently, after total_timeout at the latest."""
-    async with RawServer(PausableHandler()) as server:
-        transport = Transport(server.config(total_timeout=20 * SHORT))
-        await transport.send_request(POST)
-        connector = connector_of(transport)
-        del transport
-        await until(lambda: (gc.collect(), connector.closed)[1])
 
 
 SEND = "task = asyncio.create_task(client.send(flow))\nawait asyncio.sleep(0.1)"

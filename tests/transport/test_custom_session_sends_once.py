@@ -338,7 +338,7 @@ async def test_request_of_the_program_itself_is_sent() -> None:
     """The program may use its session for requests of its own."""
     async with _serve(responding(http()), _with(_retry)) as (server, runner):
         assert isinstance(runner.executor, SessionExecutor)
-        session = runner.executor._session
+        session = runner.executor.session
         async with session.post(server.url, data=BODY) as first, session.post(server.url, data=BODY) as second:
             assert (first.status, second.status) == (200, 200)
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
-from routee_failover import DeadlinePassed, InvalidFlow, Outcome, RouteeClient
+from routee_failover import DeadlinePassed, InvalidFlow, Outcome, RateLimited, RouteeClient
 from routee_failover._transport import ApiRequest, Transport
 from routee_failover._transport.attempt import AttemptCancelled, CancelReason
 from routee_failover._transport.failure_reasons import failed_result
@@ -29,8 +30,10 @@ from .raw_server import (
     RawServer,
     attempt_runner,
     http,
+    loop_transport_of,
     never_respond,
     open_transport,
+    responding,
     slots_in_use,
 )
 
@@ -125,6 +128,7 @@ async def _execute_directly(runner: AttemptRunner, url: str, api_request: ApiReq
     """Run an attempt that only the last check before the first byte can cancel."""
     attempt = runner.new_attempt(url)
     attempt.request, attempt.body = api_request, api_request.body
+    attempt.task = cast("asyncio.Task[None]", asyncio.current_task())
     try:
         return attempt, await runner.executor.execute(attempt)
     except AttemptCancelled as error:
@@ -270,3 +274,129 @@ async def test_far_deadline_leaves_the_message_unchanged(deadline: timedelta) ->
         await client.send(viber_otp())
     first, second = (request.partition(b"\r\n\r\n")[2] for request in handler.seen)
     assert first == second
+
+
+class WallClock:
+    """The machine's clock, which a test can set, as the end of a sleep does."""
+
+    def __init__(self) -> None:
+        self._read, self.offset = time.time, 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self._read() + self.offset
+
+
+@pytest.fixture
+def wall_clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
+    """Replace `time.time` by a clock that the test can set."""
+    clock = WallClock()
+    monkeypatch.setattr("time.time", clock)
+    return clock
+
+
+HOUR = timedelta(hours=1)
+
+
+async def test_machine_that_sleeps_during_the_token_request_sends_nothing_late(wall_clock: WallClock) -> None:
+    """A deadline that passes while the machine sleeps, and the clock of the loop stands still, has passed."""
+    handler = PausableHandler(tokens_paused=True)
+    async with RawServer(handler) as server, RouteeClient(server.config()) as client:
+        sending = asyncio.create_task(client.send(otp(), deadline=HOUR))
+        await until(lambda: handler.tokens)
+        wall_clock.offset = 2 * HOUR.total_seconds()
+        handler.tokens_resumed.set()
+        with pytest.raises(DeadlinePassed, match="nothing was sent"):
+            await sending
+        assert handler.request_count == 0
+
+
+async def test_machine_that_sleeps_while_a_message_waits_for_a_slot_sends_nothing_late(wall_clock: WallClock) -> None:
+    """The same for a message that waits for a slot; the slot is free again for the next."""
+    handler = PausableHandler(http("200 OK", b'{"flowId":"i","status":"Queued"}'), paused=True)
+    async with RawServer(handler) as server, RouteeClient(server.config(pool_size=1)) as client:
+        first = asyncio.create_task(client.send(otp()))
+        await until(lambda: handler.seen)
+        second = asyncio.create_task(client.send(otp(), deadline=HOUR))
+        await until(lambda: loop_transport_of(client._transport)._limiter._waiters)
+        wall_clock.offset = 2 * HOUR.total_seconds()
+        handler.resumed.set()
+        with pytest.raises(DeadlinePassed, match="nothing was sent"):
+            await second
+        await first
+        await client.send(otp(), deadline=HOUR)
+        assert handler.request_count == 2
+
+
+async def test_machine_that_sleeps_between_attempts_sends_nothing_late(
+    wall_clock: WallClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that Routee throttled is not sent again if its deadline passes while the machine sleeps."""
+    monkeypatch.setattr("routee_failover._transport.retry_policy.full_jitter", lambda _bound: 0.0)
+    seen: list[bytes] = []
+    async with RawServer(responding(http("429 Slower", b"{}", "Retry-After: 1"), seen=seen)) as server:
+        async with RouteeClient(server.config()) as client:
+            sending = asyncio.create_task(client.send(otp(), deadline=HOUR))
+            await until(lambda: seen)
+            wall_clock.offset = 2 * HOUR.total_seconds()
+            with pytest.raises((DeadlinePassed, RateLimited)):
+                await sending
+        assert len(seen) == 1
+
+
+@pytest.mark.parametrize("session_factory", [None, aiohttp.ClientSession], ids=["pool", "session"])
+@pytest.mark.parametrize("hours", [-2, 2])
+async def test_last_check_uses_both_clocks(hours: int, session_factory: Any) -> None:
+    """Right before the first byte a message is late if its deadline has passed by either clock."""
+    async with (
+        RawServer(PausableHandler()) as server,
+        attempt_runner(server.config(session_factory=session_factory)) as runner,
+    ):
+        api_request = message(FAR * hours / 2)
+        api_request.wall_deadline = time.time() - FAR * hours / 2
+        attempt, result = await _execute_directly(runner, server.url, api_request)
+        assert attempt.cancel_reason is CancelReason.DEADLINE
+        assert not result.may_have_been_sent
+
+
+@pytest.mark.parametrize("offset", [-7200.0, 7200.0])
+async def test_clock_that_is_set_does_not_extend_a_deadline(wall_clock: WallClock, offset: float) -> None:
+    """A deadline that has passed by the clock of the loop has passed, wherever the machine's clock is set."""
+    handler = PausableHandler(tokens_paused=True)
+    async with RawServer(handler) as server, RouteeClient(server.config()) as client:
+        sending = asyncio.create_task(client.send(otp(), deadline=timedelta(seconds=0.2)))
+        await until(lambda: handler.tokens)
+        wall_clock.offset = offset
+        with pytest.raises(DeadlinePassed, match="nothing was sent"):
+            await sending
+        assert handler.request_count == 0
+
+
+async def test_ttls_are_reduced_by_the_time_the_machine_sleeps(wall_clock: WallClock) -> None:
+    """The ttls end before the deadline by the clock that is nearer to it."""
+    handler = PausableHandler(http("200 OK", b'{"flowId":"i","status":"Queued"}'), tokens_paused=True)
+    async with RawServer(handler) as server, RouteeClient(server.config()) as client:
+        sending = asyncio.create_task(client.send(otp(), deadline=HOUR))
+        await until(lambda: handler.tokens)
+        wall_clock.offset = HOUR.total_seconds() - 90
+        handler.tokens_resumed.set()
+        await sending
+    steps = json.loads(handler.seen[0].partition(b"\r\n\r\n")[2])["flow"]
+    assert all(20 < step["ttl"] < 45 for step in steps)
+
+
+async def test_request_without_a_deadline_does_not_read_the_machines_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a message with a deadline pays for the second clock."""
+    reads: list[float] = []
+    async with RawServer(PausableHandler()) as server, open_transport(server) as transport:
+        await transport.send_request(GET)
+        read = time.time
+
+        def counted() -> float:
+            reads.append(read())
+            return reads[-1]
+
+        monkeypatch.setattr("time.time", counted)
+        await transport.send_request(POST)
+        monkeypatch.undo()
+    assert reads == []

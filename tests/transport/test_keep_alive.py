@@ -53,7 +53,7 @@ def test_any_keep_alive_header_is_parsed_without_an_error(header: str) -> None:
 
 def _connector(runner: AttemptRunner) -> BaseConnector:
     assert isinstance(runner.executor, Executor)
-    return runner.executor._connector
+    return runner.executor.connector
 
 
 def _idle_timeout(runner: AttemptRunner) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ..._sqlite import UnusableDatabase, resolve_path
+from ..._tasks import run_to_end
 from ...errors import LedgerError
 from ..entry import (
     ClaimRequest,
@@ -164,17 +165,8 @@ class SqliteLedger:
         self._writer = self._reader = self._opened = None
         if writer is None or reader is None:
             return
-        try:
-            await reader.close()
-            with suppress(LedgerError):
-                await writer.drain()  # claims of cancelled callers are released when their results are delivered
-        finally:
-            writer.stop()
-            try:
-                await asyncio.shield(writer.closed)
-            except asyncio.CancelledError:
-                await writer.closed  # it does not take long, and then the file is free for the next run
-                raise
+        # However often this is cancelled: it does not take long, and then the file is free for the next run.
+        await run_to_end(_close(reader, writer))
         if writer.failure is not None and _exc[0] is None:
             raise LedgerError(writer.failure)
 
@@ -201,3 +193,13 @@ class SqliteLedger:
 
     def _not_open_error(self) -> LedgerError:
         return LedgerError(f"the ledger {self._path} is not open; use it as `async with`. Nothing was sent")
+
+
+async def _close(reader: Reader, writer: Writer) -> None:
+    try:
+        await reader.close()
+        with suppress(LedgerError):
+            await writer.drain()  # claims of cancelled callers are released when their results are delivered
+    finally:
+        writer.stop()
+        await asyncio.shield(writer.closed)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from ..._sqlite import UnusableDatabase, resolve_path
+from ..._tasks import run_to_end
 from ...errors import LedgerError
 from ..entry import (
     ClaimRequest,
@@ -129,7 +130,7 @@ class ReadOnlyLedger:
     async def _close(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            await reader.close()
+            await run_to_end(reader.close())
 
     def _get_reader(self) -> Reader:
         if self._reader is None:
