@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from . import aiohttp_api as aiohttp
 from .failure_reasons import (
-    CLIENT_CERTIFICATE_REQUIRED,
+    CERTIFICATE_REQUIRED,
     NothingWritten,
     PermanentFailure,
     StaleConnection,
@@ -42,8 +42,8 @@ async def connection_error(connection: aiohttp.Connection, *, is_new: bool) -> E
     """Return the error that says why a connection is of no use."""
     await asyncio.sleep(0)  # a closing connection gets its exception one iteration of the loop later
     # With TLS 1.3 a server rejects a missing client certificate only now, and would do so on the next connection too.
-    if tls_alert_reason(aiohttp.connection_error(connection)) == CLIENT_CERTIFICATE_REQUIRED:
-        return PermanentFailure(CLIENT_CERTIFICATE_REQUIRED)
+    if tls_alert_reason(aiohttp.connection_error(connection)) == CERTIFICATE_REQUIRED:
+        return PermanentFailure(CERTIFICATE_REQUIRED)
     if is_new:
         return NothingWritten("the server closed the new connection at once")
     return StaleConnection("the pooled connection had been closed by the server")

@@ -33,7 +33,6 @@ class Executor:
         self._loop = asyncio.get_running_loop()
         self.connector = open_connector(config)
         self._timeout = aiohttp.ClientTimeout(total=None, connect=config.connect_timeout.total_seconds())
-        self._max_response_size = config.max_response_size
         self._templates: dict[str, aiohttp.ClientRequest] = {}
 
     async def execute(self, attempt: Attempt) -> AttemptResult:
@@ -59,7 +58,7 @@ class Executor:
             attempt.bytes_written = len(data)
             # 3. Read the response. The request may still be on its way: a server may reject it early.
             status, headers, closes, content = await aiohttp.read_head(connection)
-            body = await aiohttp.read_body(connection, content, self._max_response_size)
+            body = await aiohttp.read_body(connection, content, self._config.max_response_size)
             if body is None:
                 raise SafeMessageError(RESPONSE_TOO_LARGE)  # noqa: TRY301
         except BaseException:

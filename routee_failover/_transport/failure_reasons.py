@@ -129,14 +129,12 @@ def _openssl_reason(error: object) -> str:
     return match[1].lower().replace("_", " ") if match else ""
 
 
-CLIENT_CERTIFICATE_REQUIRED = (
-    "the server asks for a client certificate, which belongs in the context of the setting tls"
-)
+CERTIFICATE_REQUIRED = "the server asks for a client certificate, which belongs in the context of the setting tls"
 
 
 def tls_alert_reason(error: BaseException | None) -> str:
     """Return the TLS alert with which the server ended an established connection; empty if there was none."""
     reason = _openssl_reason(error)
     if "certificate required" in reason:
-        return CLIENT_CERTIFICATE_REQUIRED
+        return CERTIFICATE_REQUIRED
     return f"the server aborted TLS ({reason})" if reason else ""

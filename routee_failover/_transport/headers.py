@@ -55,13 +55,6 @@ class Headers:
         return self.encoded
 
 
-def bearer_headers(config: Config, token: Secret) -> tuple[Headers, Headers]:
-    """Return the headers for requests without a body, and for those with one."""
-    bearer, url = Secret(f"Bearer {token.reveal()}"), config.api_url
-    json = Headers(config, url, authorization=bearer, content_type="application/json")
-    return Headers(config, url, authorization=bearer), json
-
-
 @functools.lru_cache(maxsize=32)
 def announced_idle_timeout(header: str) -> float | None:
     """Return how many seconds a connection may stay idle after a response with this `Keep-Alive` header."""
@@ -70,18 +63,13 @@ def announced_idle_timeout(header: str) -> float | None:
 
 
 def read_response(
-    status: int,
-    headers: CIMultiDictProxy[str],
-    body: bytes,
-    connector: BaseConnector | None,
-    *,
-    may_be_unsolicited: bool,
+    status: int, headers: CIMultiDictProxy[str], body: bytes, pool: BaseConnector | None, *, may_be_unsolicited: bool
 ) -> Response:
     """Return a response, with the pause that it asks for; the pool keeps idle connections no longer than it says."""
     if "Keep-Alive" in headers:
         seconds = announced_idle_timeout(headers["Keep-Alive"])
         if seconds is not None:
-            shorten_idle_timeout(connector, seconds)
+            shorten_idle_timeout(pool, seconds)
     retry_after = None
     if "Retry-After" in headers:
         retry_after = parse_retry_after(headers.getall("Retry-After"), headers.get("Date"))

@@ -87,25 +87,21 @@ class RequestLimiter:
         if self._waiters:
             self._admit_ready()
 
-    def pause(self, seconds: float) -> None:
-        """Admit no request for this many seconds (throttle pause). A pause that ends later stays in force.
+    def throttle(self, started_at: float, pause: float) -> None:
+        """Record that Routee throttled a request started at `started_at`: halve concurrency and rate, and pause.
 
-        Call it before releasing the slot of the throttled request, because a released slot goes to the next waiter at
-        once.
+        No request is admitted for `pause` seconds; a pause that ends later stays in force. Call it before releasing the
+        slot of the throttled request, because a released slot goes to the next waiter at once.
         """
         now = self._loop.time()
-        self._admission.pause(now, now + seconds)
+        self._admission.record_throttled(now, started_at)
+        self._admission.pause(now, now + pause)
         self._admit_ready()
 
     def record_success(self, started_at: float) -> None:
         """Record a success of a request started at `started_at`: it raises limits that throttling had lowered."""
         if self._admission.record_success(started_at):
             self._admit_ready()
-
-    def record_throttled(self, started_at: float) -> None:
-        """Record that Routee throttled a request started at `started_at`: it halves concurrency and rate."""
-        self._admission.record_throttled(self._loop.time(), started_at)
-        self._admit_ready()
 
     def close(self) -> None:
         """Admit no more requests; every waiter gets `ClientClosed` at once."""

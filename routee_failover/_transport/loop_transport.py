@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from functools import lru_cache, partial
 from itertools import count
 from typing import Any, NoReturn
@@ -12,16 +12,15 @@ from yarl import URL
 from .. import events
 from .._abandonment import Cleanup
 from .._tasks import start_task
-from .._wire.token_response import AccessToken
 from ..config import Config
-from ..errors import ClientClosed, DeadlinePassed, Outcome, TokenUnavailable, Withdrawn
+from ..errors import ClientClosed, DeadlinePassed, NotSent, Outcome, TokenUnavailable, Withdrawn
 from ..outcomes import AttemptResult, RetryMode, StatusTable, default_status_table, outcome_of
 from ..secret import Secret, SecretBytes
 from .aiohttp_api import close_pool_at_once
 from .attempt import ApiRequest, Attempt, CancelReason
 from .circuit_breaker import CircuitBreaker
 from .executor import Executor
-from .headers import Headers, bearer_headers
+from .headers import Headers
 from .in_flight import InFlight
 from .limiter import RequestLimiter
 from .retry_policy import RetryBudget, RetryDecision, RetryReason, RetryState, throttle_pause
@@ -29,7 +28,12 @@ from .session_executor import SessionExecutor
 from .token import TokenSource, basic_authorization
 
 _url = lru_cache(maxsize=256)(URL)
-_NOT_SENT_REASONS = frozenset({CancelReason.CLIENT_CLOSED, CancelReason.DEADLINE, CancelReason.WITHDRAWN})
+_TOO_LATE = "the deadline of the message passed, or left too little time for its ttl, before it was sent"
+_NOT_SENT_ERRORS: Mapping[CancelReason | None, tuple[type[NotSent], str]] = {
+    CancelReason.CLIENT_CLOSED: (ClientClosed, "the client was closed while the message waited"),
+    CancelReason.WITHDRAWN: (Withdrawn, "the message was withdrawn before it was sent"),
+    CancelReason.DEADLINE: (DeadlinePassed, _TOO_LATE),
+}
 """Cancellations that raise an error of their own if nothing was sent."""
 CLOSED = "the client is closed in this event loop; nothing was sent. Send it with an open client"
 
@@ -50,21 +54,16 @@ class LoopTransport:
         self._limiter = RequestLimiter(config)
         self._retry_budget = RetryBudget()
         self._circuit_breaker = CircuitBreaker(self._probe_health, self._observers) if config.circuit_breaker else None
-        self._tokens = TokenSource(self._request_token, lambda life: self._emit(events.TokenRenewed(life)))
+        self.tokens = TokenSource(self._request_token, lambda life: self._emit(events.TokenRenewed(life)))
         self._in_flight = InFlight(self._executor.execute, self._on_finished)
         self._request_ids = count(1)
         self._bearer: Secret | None = None
         self._headers: tuple[Headers, ...] = ()  # without a body, with one
         self.closing = asyncio.Event()
         self._closing_task: asyncio.Task[None] | None = None
-        connector = self._executor.connector
-        self._cleanup = Cleanup(
-            self,
-            at_shutdown=LoopTransport._close,
-            at_once=partial(close_pool_at_once, connector),
-            in_loop=connector.close,
-            held=self._executor.session,
-        )
+        connector, session, at_shutdown = self._executor.connector, self._executor.session, LoopTransport._close
+        at_once = partial(close_pool_at_once, connector)
+        self._cleanup = Cleanup(self, at_shutdown=at_shutdown, at_once=at_once, in_loop=connector.close, held=session)
 
     def send_request(self, request: ApiRequest) -> Coroutine[Any, Any, tuple[Outcome, AttemptResult, Any]]:
         """Send a request, with retries as long as they are safe and allowed.
@@ -76,8 +75,7 @@ class LoopTransport:
 
     async def _send(self, request: ApiRequest, request_id: int) -> tuple[Outcome, AttemptResult, Any]:
         retry_state: RetryState | None = None
-        attempt_number = 0
-        give_up_at = 0.0
+        attempt_number, give_up_at = 0, 0.0
         if self.closing.is_set():  # a token would be requested for nothing
             raise ClientClosed(CLOSED)
         if request.deadline is not None and request.seconds_left(self._loop) <= 0:
@@ -107,7 +105,7 @@ class LoopTransport:
                 self._retry_budget.deposit(retry_state.spent if retry_state is not None else 0)
                 outcome, receipt = attempt.receipt(result.response)
                 return outcome, result, receipt
-            if attempt.cancel_reason in _NOT_SENT_REASONS and not attempt.may_have_been_sent:
+            if attempt.cancel_reason in _NOT_SENT_ERRORS and not attempt.may_have_been_sent:
                 _raise_cancelled(attempt.cancel_reason)
             # 4. Retry if that is safe, in time and within the retry budget.
             if retry_state is None:
@@ -116,21 +114,11 @@ class LoopTransport:
             if retry is None or not await self._prepare_retry(retry, attempt, result, token, give_up_at):
                 return outcome, result, None
 
-    @property
-    def access_token(self) -> AccessToken | None:
-        """The last access token; `None` before there was one."""
-        return self._tokens.issued
-
-    async def get_access_token(self) -> AccessToken | None:
-        """Return the access token, after requesting one if none is valid."""
-        await self._tokens.get()
-        return self._tokens.issued
-
     def _try_admit(self, request: ApiRequest) -> Secret | None:
         """Acquire a slot without waiting and return the token to use; `None` if anything has to be waited for."""
         if self._circuit_breaker is not None and self._circuit_breaker.is_open:
             return None
-        token = self._tokens.current()
+        token = self.tokens.current()
         return token if token is not None and self._limiter.try_acquire(otp=request.otp) else None
 
     async def _admit(self, request: ApiRequest) -> Secret:
@@ -141,12 +129,12 @@ class LoopTransport:
                 async with asyncio.timeout_at(request.deadline):
                     if self._circuit_breaker is not None and self._circuit_breaker.is_open:
                         await self._circuit_breaker.ensure_closed()
-                    token = await self._tokens.get()
+                    token = await self.tokens.get()
             if token is None:
                 _raise_cancelled(CancelReason.DEADLINE)
             await self._limiter.acquire(otp=request.otp, deadline=request.deadline)
             if self._circuit_breaker is None or not self._circuit_breaker.is_open:
-                return self._tokens.current() or token
+                return self.tokens.current() or token
             self._limiter.release(otp=request.otp)  # the circuit has opened in the meantime
 
     async def _prepare_retry(
@@ -180,7 +168,7 @@ class LoopTransport:
         forbidden = result.response is not None and result.response.status == 403
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._tokens.replace(token, forbidden=forbidden) is not None
+                return await self.tokens.replace(token, forbidden=forbidden) is not None
         except TokenUnavailable as error:
             if not forbidden:
                 reason = f"Routee rejected the token of the message, and {error}".removesuffix("; nothing was sent")
@@ -190,14 +178,12 @@ class LoopTransport:
             pass
         return False  # a 403 may be about a missing role, and says more than a failed renewal
 
-    def _start_attempt(
-        self, request: ApiRequest, token: Secret | None, request_id: int, attempt_number: int
-    ) -> Attempt:
+    def _start_attempt(self, request: ApiRequest, token: Secret | None, request_id: int, number: int) -> Attempt:
         headers = request.headers or self._bearer_headers(token)[request.body is not None]
         request.sent_headers = headers.mapping
         url, result, now = _url(headers.base_url + request.path), self._loop.create_future(), self._loop.time()
         expires_at = now + self._total_timeout
-        attempt = Attempt(request, url, headers, now, expires_at, result, request_id, attempt_number, request.body)
+        attempt = Attempt(request, url, headers, now, expires_at, result, request_id, number, request.body)
         if self._observers:
             self._emit(events.AttemptStarted(*_attempt_fields(attempt)))
         self._in_flight.start(attempt)
@@ -205,7 +191,9 @@ class LoopTransport:
 
     def _bearer_headers(self, token: Secret | None) -> tuple[Headers, ...]:
         if token is not None and token is not self._bearer:
-            self._bearer, self._headers = token, bearer_headers(self._config, token)
+            bearer, url = Secret(f"Bearer {token.reveal()}"), self._config.api_url
+            json = Headers(self._config, url, authorization=bearer, content_type="application/json")
+            self._bearer, self._headers = token, (Headers(self._config, url, authorization=bearer), json)
         return self._headers
 
     def _on_finished(self, attempt: Attempt, result: AttemptResult) -> None:
@@ -220,8 +208,7 @@ class LoopTransport:
             elif status_rule is not None and status_rule.retry is RetryMode.AFTER_PAUSE and response is not None:
                 # All requests of this loop pause, and those that follow have lower limits.
                 pause = min(throttle_pause(response), self._config.max_throttle_pause.total_seconds())
-                self._limiter.record_throttled(attempt.started_at)
-                self._limiter.pause(pause)
+                self._limiter.throttle(attempt.started_at, pause)
                 self._emit(events.ThrottlePaused(response.status, pause))
             if self._circuit_breaker is not None and (
                 attempt.cancel_reason is None or attempt.cancel_reason is CancelReason.TIMEOUT
@@ -274,7 +261,7 @@ class LoopTransport:
         self._limiter.close()
         self.closing.set()
         try:
-            await self._tokens.aclose()
+            await self.tokens.aclose()
             if self._circuit_breaker is not None:
                 await self._circuit_breaker.aclose()
             await self._in_flight.drain(timeout)
@@ -288,11 +275,6 @@ def _attempt_fields(attempt: Attempt) -> tuple[int, int, str, str]:
     return attempt.request_id, attempt.attempt_number, attempt.request.method, attempt.request.path.partition("?")[0]
 
 
-def _raise_cancelled(reason: CancelReason) -> NoReturn:
-    if reason is CancelReason.CLIENT_CLOSED:
-        raise ClientClosed("the client was closed while the message waited; nothing was sent")
-    if reason is CancelReason.WITHDRAWN:
-        raise Withdrawn("the message was withdrawn before it was sent; nothing was sent")
-    raise DeadlinePassed(
-        "the deadline of the message passed, or left too little time for its ttl, before it was sent; nothing was sent"
-    )
+def _raise_cancelled(reason: CancelReason | None) -> NoReturn:
+    kind, text = _NOT_SENT_ERRORS[reason]
+    raise kind(f"{text}; nothing was sent")

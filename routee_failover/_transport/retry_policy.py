@@ -3,6 +3,7 @@
 Sans-I/O. A send that Routee may have accepted is never retried, and neither is an attempt that would fail the same way.
 """
 
+import functools
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -35,21 +36,16 @@ MAX_STALE_CONNECTIONS = 100
 """How many stale pooled connections a request may meet for free. After that, each counts as a failed connection."""
 
 
-def backoff_delays() -> Iterator[float]:
-    """Yield the seconds to wait before each retry: up to a bound that doubles, so that clients retry at other times."""
-    return _jittered(INITIAL_BACKOFF, MAX_BACKOFF)
-
-
-def throttle_delays() -> Iterator[float]:
-    """Yield the seconds to add to the throttle pause before each retry of a throttled request, with full jitter too."""
-    return _jittered(INITIAL_THROTTLE_DELAY, MAX_THROTTLE_DELAY)
-
-
-def _jittered(initial: float, maximum: float) -> Iterator[float]:
+def jittered_delays(initial: float, maximum: float) -> Iterator[float]:
+    """Yield delays up to a bound that doubles: with full jitter, clients that fail together retry at other times."""
     bounds = expo(base=2, factor=initial, max_value=maximum)
     next(bounds)  # the generators of `backoff` yield None first, as a place for `send`
     while True:
         yield full_jitter(next(bounds))
+
+
+_backoff_delays = functools.partial(jittered_delays, INITIAL_BACKOFF, MAX_BACKOFF)
+_throttle_delays = functools.partial(jittered_delays, INITIAL_THROTTLE_DELAY, MAX_THROTTLE_DELAY)
 
 
 class RetryReason(StrEnum):
@@ -87,8 +83,8 @@ class RetryState:
     _stale_count: int = attrs.field(default=0, init=False)
     _retried_once: bool = attrs.field(default=False, init=False)
     _renewed_token: bool = attrs.field(default=False, init=False)
-    _backoff: Iterator[float] = attrs.field(factory=backoff_delays, init=False)
-    _throttle_backoff: Iterator[float] = attrs.field(factory=throttle_delays, init=False)
+    _backoff: Iterator[float] = attrs.field(factory=_backoff_delays, init=False)
+    _throttle_backoff: Iterator[float] = attrs.field(factory=_throttle_delays, init=False)
 
     def decide(self, result: AttemptResult, status_rule: StatusRule | None) -> RetryDecision | None:
         """Return the retry that follows an attempt, or None if there is none.

@@ -46,12 +46,14 @@ class Transport:
     def access_token(self) -> AccessToken | None:
         """The access token of the running event loop; `None` before there is one."""
         loop_transport = self._loop_transports.get(asyncio.get_running_loop())
-        return None if loop_transport is None else loop_transport.access_token
+        return None if loop_transport is None else loop_transport.tokens.issued
 
     async def get_access_token(self) -> AccessToken | None:
         """Return the access token, after requesting one if none is valid. Raises a `NotSent`."""
         loop = asyncio.get_running_loop()
-        return await (self._loop_transports.get(loop) or self._open(loop)).get_access_token()
+        tokens = (self._loop_transports.get(loop) or self._open(loop)).tokens
+        await tokens.get()
+        return tokens.issued
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> LoopTransport:
         if loop in self._loop_transports:
@@ -66,14 +68,11 @@ class Transport:
                 self._loop_transports.pop(other, None)
 
     def close(self) -> "list[asyncio.Task[None]]":
-        """Close the connections of the running event loop; those of another loop are closed when that loop ends.
-
-        From now on requests raise `ClientClosed`. Return the task that closes the connections, if there are any.
-        """
+        """Refuse requests in the running event loop from now on; return the task that closes its connections."""
         self._forget_ended_loops()
         loop_transport = self._loop_transports.setdefault(asyncio.get_running_loop(), None)
         return [] if loop_transport is None else [loop_transport.close()]
 
     async def aclose(self) -> None:
-        """Close, and wait until the connections are closed. A cancelled caller leaves at once."""
+        """Close, and wait until the connections of this loop are closed. A cancelled caller leaves at once."""
         await wait_for_tasks(self.close())

@@ -13,13 +13,7 @@ from typing import Any, Self, TypeVar, cast
 import attrs
 
 from .._tasks import start_task, wait_for_tasks
-from .._validators import (
-    as_tuple,
-    callable_name,
-    check_observers,
-    check_positive_duration,
-    check_positive_int,
-)
+from .._validators import as_tuple, callable_name, check_observers, check_positive_duration, check_positive_int
 from ..errors import InvalidConfig
 from ..events import CallbackDropped, HandlerFailed, HandlerSlow, LoggingObserver, Observer, ObserverGroup
 from ..records import FlowRecord, InboundMessage, OtpRecord, ViberOtpRecord

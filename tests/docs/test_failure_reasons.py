@@ -13,7 +13,7 @@ from yarl import URL
 from routee_failover._transport.attempt import ApiRequest, Attempt, CancelReason
 from routee_failover._transport.connection_check import connection_error
 from routee_failover._transport.failure_reasons import (
-    CLIENT_CERTIFICATE_REQUIRED,
+    CERTIFICATE_REQUIRED,
     RESPONSE_TOO_LARGE,
     PermanentFailure,
     SafeMessageError,
@@ -78,7 +78,7 @@ RESPONSE_ERRORS: list[Exception] = [
     aiohttp.ClientPayloadError("canary"),
 ]
 OWN_ERRORS_BEFORE = [
-    PermanentFailure(CLIENT_CERTIFICATE_REQUIRED),
+    PermanentFailure(CERTIFICATE_REQUIRED),
     PermanentFailure("resolver raised ValueError"),
 ]
 ONLY_OBSERVED = {CancelReason.DEADLINE, CancelReason.WITHDRAWN, CancelReason.CALLER_CANCELLED}

@@ -73,7 +73,7 @@ async def test_token_that_arrives_at_the_deadline_is_not_used() -> None:
     handler = PausableHandler()
     async with RawServer(handler) as server, open_transport(server) as transport:
         loop_transport = transport._open(asyncio.get_running_loop())
-        get = loop_transport._tokens.get
+        get = loop_transport.tokens.get
 
         async def get_at_the_deadline() -> Any:
             token = await get()
@@ -81,7 +81,7 @@ async def test_token_that_arrives_at_the_deadline_is_not_used() -> None:
             return token
 
         api_request = message(FAR)
-        loop_transport._tokens.get = get_at_the_deadline  # type: ignore[method-assign]
+        loop_transport.tokens.get = get_at_the_deadline  # type: ignore[method-assign]
         with pytest.raises(DeadlinePassed) as caught:
             await transport.send_request(api_request)
         assert KEY not in shown(caught.value)
@@ -119,7 +119,7 @@ async def test_deadline_ends_connecting() -> None:
     async with RawServer(never_respond) as silent, RawServer(PausableHandler()) as auth:
         settings = {"api_url": silent.url.replace("http:", "https:"), "auth_url": auth.url}
         async with open_transport(silent, **settings, connect_timeout=timedelta(hours=1)) as transport:
-            await transport._open(asyncio.get_running_loop())._tokens.get()
+            await transport._open(asyncio.get_running_loop()).tokens.get()
             assert "before it was sent" in str(await send_past_deadline(transport, 0.5))
         assert (silent.connections, auth.connections) == (1, 1)
 
@@ -204,7 +204,7 @@ async def test_deadline_after_the_first_byte_is_ignored() -> None:
     """Once a message has been sent, its response is awaited, however late it arrives."""
     handler = PausableHandler(paused=True)
     async with RawServer(handler) as server, open_transport(server) as transport:
-        await transport._open(asyncio.get_running_loop())._tokens.get()
+        await transport._open(asyncio.get_running_loop()).tokens.get()
         api_request = message(0.8)
         sending = asyncio.create_task(transport.send_request(api_request))
         await until(lambda: handler.seen)

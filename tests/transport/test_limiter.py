@@ -48,6 +48,15 @@ class _SimulatedTimeSelector(selectors.SelectSelector):
         return super().select(0)
 
 
+NEVER_STARTED = -math.inf
+"""A start that is before every decrease of the limits, so that a throttled request only pauses."""
+
+
+def pause(limiter: RequestLimiter, seconds: float) -> None:
+    """Pause a limiter, without a decrease of its limits."""
+    limiter.throttle(NEVER_STARTED, seconds)
+
+
 def in_simulated_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run the test in an event loop whose clock jumps from timer to timer."""
 
@@ -133,7 +142,7 @@ async def test_pool_timeout_names_the_otp_reserve_or_the_throttling() -> None:
     _, _, message = await rejection_of(limiter.acquire(otp=False))
     assert message.startswith("all 8 of 10 connections not reserved for OTPs stayed busy for 0:00:10;")
     assert fill(limiter, otp=True) == 2
-    limiter.record_throttled(started_at=-1)
+    limiter.throttle(-1, 0.0)
     _, failed_at, message = await rejection_of(limiter.acquire(otp=True))
     assert message.startswith("the 5 of 10 connections that are used while Routee throttles the client stayed busy for")
     assert message.endswith("0:00:10; nothing was sent. Send fewer messages at once, or raise pool_timeout")
@@ -148,7 +157,7 @@ async def test_waiting_for_the_rate_limit_or_a_pause_is_not_a_pool_timeout() -> 
     limiter.release(otp=False)
     await limiter.acquire(otp=False)
     assert clock() == 20
-    limiter.pause(30)
+    pause(limiter, 30)
     assert (await rejection_of(limiter.acquire(otp=False)))[:2] == (PoolTimeout, 53)
     limiter.release(otp=False)
     assert limiter.try_acquire(otp=False)
@@ -207,14 +216,14 @@ async def test_slot_that_becomes_free_at_the_deadline_goes_to_the_next_waiter() 
 async def test_pause_past_the_deadline_rejects_at_once() -> None:
     """The longest pause counts, for waiters and new requests; none of them waits for a pause that ends too late."""
     limiter = limiter_with(pool_size=1)
-    limiter.pause(5)
-    limiter.pause(1)
+    pause(limiter, 5)
+    pause(limiter, 1)
     assert (await rejection_of(limiter.acquire(otp=True, deadline=5.0)))[:2] == (DeadlinePassed, 0)
     await limiter.acquire(otp=True, deadline=5.001)
     assert (await rejection_of(limiter.acquire(otp=True, deadline=5.0)))[1:] == (5, TOO_LATE)
     late, in_time = (asyncio.create_task(limiter.acquire(otp=True, deadline=deadline)) for deadline in (5.5, 5.501))
     await run_ready_callbacks()
-    limiter.pause(0.5)
+    pause(limiter, 0.5)
     message = "the client, throttled by Routee, pauses for another 0.5 seconds, past the deadline" + HINT
     assert await rejection_of(late) == (DeadlinePassed, 5, message)
     limiter.release(otp=True)
@@ -227,7 +236,7 @@ async def test_throttling_halves_slots_and_a_success_admits_a_waiter() -> None:
     """A throttled client has half as many slots, and the slot that successes restore goes to a waiter."""
     limiter = limiter_with()
     fill(limiter)
-    limiter.record_throttled(started_at=-1)
+    limiter.throttle(-1, 0.0)
     limiter.release(otp=False)
     waiter = asyncio.create_task(limiter.acquire(otp=False))
     await asyncio.sleep(1)
@@ -255,7 +264,7 @@ async def test_rate_waiter_times_out_after_the_last_slot_is_taken(last_slot_take
     else:
         assert limiter.try_acquire(otp=True)
     if last_slot_taken_by == "throttled":
-        limiter.record_throttled(started_at=40)
+        limiter.throttle(40, 0.0)
     assert (await waiter)[:2] == (PoolTimeout, 53)
 
 
@@ -288,7 +297,7 @@ async def test_closing_rejects_waiters_admitted_and_new_requests() -> None:
     waiters = [asyncio.create_task(rejection_of(limiter.acquire(otp=False, deadline=at))) for at in (None, 3.0, None)]
     await run_ready_callbacks()
     limiter.release(otp=False)
-    limiter.pause(1)  # so that no waiter is admitted by another one's release
+    pause(limiter, 1)  # so that no waiter is admitted by another one's release
     waiters[2].cancel()
     limiter.close()
     text = "the client was closed while the message waited; nothing was sent. Send it with an open client"
@@ -344,13 +353,13 @@ async def test_every_slot_is_released_in_any_schedule(plans: list[Any], rate: fl
             limiter.release(otp=otp)
 
     loop = asyncio.get_running_loop()
-    loop.call_later(10, limiter.pause, pause)
+    loop.call_later(10, limiter.throttle, NEVER_STARTED, pause)
     sends = [asyncio.create_task(send(*plan)) for plan in plans]
     for task, plan in zip(sends, plans, strict=True):
         if plan[-1] is not None:
             loop.call_later(plan[-1], task.cancel)
     for error in await asyncio.gather(*sends, return_exceptions=True):
         assert error is None or isinstance(error, asyncio.CancelledError | PoolTimeout | DeadlinePassed)
-    limiter.pause(100)
+    limiter.throttle(NEVER_STARTED, 100)
     assert await asyncio.gather(*(limiter.acquire(otp=True) for _ in range(3))) == [None] * 3
     assert not limiter.try_acquire(otp=True)
