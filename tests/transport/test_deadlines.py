@@ -364,7 +364,7 @@ async def test_clock_that_is_set_does_not_extend_a_deadline(wall_clock: WallCloc
     """A deadline that has passed by the clock of the loop has passed, wherever the machine's clock is set."""
     handler = PausableHandler(tokens_paused=True)
     async with RawServer(handler) as server, RouteeClient(server.config()) as client:
-        sending = asyncio.create_task(client.send(otp(), deadline=timedelta(seconds=0.2)))
+        sending = asyncio.create_task(client.send(otp(), deadline=timedelta(seconds=2.2)))
         await until(lambda: handler.tokens)
         wall_clock.offset = offset
         with pytest.raises(DeadlinePassed, match="nothing was sent"):
