@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Mapping
 
 from .._local_failures import local_failure
+from .._wire.redaction import header_secrets
 from ..outcomes import AttemptResult
 from ..secret import safe_copy
 from . import aiohttp_api as aiohttp
@@ -60,22 +61,21 @@ def failed_result(attempt: Attempt, error: BaseException | None = None) -> Attem
     elif failure is None or attempt.cancel_reason is not None:
         reason = _CANCEL_REASONS[attempt.cancel_reason]
     else:
-        reason, is_local = _explain(failure, attempt)
-        shown = getattr(failure, "os_error", failure)
-        cause = safe_copy(shown, attempt.headers.mapping.values()) if is_local else None
+        reason, cause = _explain(failure, attempt)
     permanent, stale = failure is not None and _is_permanent(failure), isinstance(failure, StaleConnection)
     return AttemptResult(attempt.may_have_been_sent, None, reason, permanent, attempt.bytes_written, stale, cause)
 
 
-def _explain(error: Exception, attempt: Attempt) -> tuple[str, bool]:
-    """Return the failure reason, and whether it is this process that failed and not the connection."""
-    if reason := local_failure(getattr(error, "os_error", error)):
-        return reason, True
+def _explain(error: Exception, attempt: Attempt) -> tuple[str, Exception | None]:
+    """Return the failure reason, and a safe copy of the error if it is this process that failed, not the connection."""
+    origin, secrets = getattr(error, "os_error", error), header_secrets(attempt.headers.mapping)
+    if reason := local_failure(origin):
+        return reason, safe_copy(origin, secrets)
     with contextlib.suppress(Exception):  # an error made by other code may lack what aiohttp's own ones have
         reason = _failure_reason(error, attempt)
     if reason or isinstance(error, OSError | EOFError | aiohttp.ClientError):
-        return reason or f"the connection failed ({type(error).__name__})", False
-    return f"an unexpected {type(error).__name__} was raised in this process", True
+        return reason or f"the connection failed ({type(error).__name__})", None
+    return f"an unexpected {type(error).__name__} was raised in this process", safe_copy(origin, secrets)
 
 
 def _is_permanent(error: Exception) -> bool:

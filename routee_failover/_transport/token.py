@@ -36,8 +36,7 @@ class TokenSource:
         self._on_renewed = on_renewed
         self._token: Secret | None = None
         self.issued: AccessToken | None = None
-        self._renew_at = 0.0
-        self._expires_at = 0.0
+        self._renew_at = self._expires_at = 0.0
         self._pending: asyncio.Task[Secret] | None = None
         self._unchanged_by_renewal: Secret | None = None
 
@@ -104,7 +103,8 @@ class TokenSource:
         return token
 
     async def aclose(self) -> None:
-        """Cancel a renewal in flight; its waiters get `ClientClosed`."""
+        """Forget the token, and cancel a renewal in flight; its waiters get `ClientClosed`."""
+        self._token = None
         if self._pending is not None:
             self._pending.cancel()
             await asyncio.wait([self._pending])

@@ -72,7 +72,7 @@ def _value_loader(field: ApiField, owner: type[ExtensibleModel], converter: Conv
 def _single_recipient(value: Any) -> Any:
     """Return the recipient, which Routee's guide to one-time passwords also writes as a list with one number."""
     if isinstance(value, list) and len(value) > 1:
-        return _invalid("must be one recipient: send a flow to each; a RawFlow takes several")
+        return _invalid("must be one recipient: send a flow to each; a raw flow takes several")
     return value[0] if isinstance(value, list) and value else value
 
 

@@ -127,11 +127,21 @@ def _base64_forms(text: str) -> Iterator[str]:
             yield core.replace("+", "-").replace("/", "_")
 
 
+_find_runs = re.compile(r"[\w+/-]{6,}").findall
+_has_letter = re.compile("[A-Za-z]").search
+_has_capital_or_digit = re.compile("[A-Z0-9]").search
+
+
+def _may_hold_base64(text: str) -> bool:
+    # One expression for all of it would take a time that grows with the square of the text.
+    return any(_has_letter(run) and _has_capital_or_digit(run, 1) for run in _find_runs(text))
+
+
 _ENCODINGS: tuple[tuple[Callable[[str], object], Callable[[str], Iterator[str]]], ...] = (
     (re.compile(r"\\").search, _json_forms),
     (re.compile("&").search, _html_forms),
     (re.compile("[%+]").search, _url_forms),
-    (re.compile(r"(?=[\w+/-]{6})(?=[\d+/-]*[A-Za-z])[\w+/-]+?[A-Z0-9]").search, _base64_forms),
+    (_may_hold_base64, _base64_forms),
 )
 """Encodings of a text, each with what every text that holds one has: most responses hold none."""
 

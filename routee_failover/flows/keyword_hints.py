@@ -48,7 +48,7 @@ _WITHOUT_FIELD: Mapping[str, str] = {
 }
 
 
-def keyword_hint(class_name: str, keyword: str, fields: Mapping[str, str]) -> str:
+def keyword_hint(class_name: str, keyword: str, fields: Mapping[str, str]) -> str | None:
     """Return what to give instead of an unknown keyword; `fields` maps Routee's name of each field to Python's."""
     if keyword in _TEXT_KEYWORDS and class_name in _TEXT_OF:
         return _TEXT_OF[class_name][0]
@@ -57,7 +57,7 @@ def keyword_hint(class_name: str, keyword: str, fields: Mapping[str, str]) -> st
     meant = _similar(keyword, {**fields, **{name: name for name in fields.values()}})
     if meant is not None:
         return f"did you mean {meant}?"
-    return _WITHOUT_FIELD.get(keyword, "extra={...} sends a key that is no field as it is")
+    return _WITHOUT_FIELD.get(keyword)
 
 
 def key_hint(class_name: str, key: str, keys: Collection[str]) -> str | None:

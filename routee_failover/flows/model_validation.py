@@ -159,7 +159,12 @@ def _call_problem(
     call = f"{cls.__qualname__}.__init__()"
     names = {api_name(field): field.name for field in fields}
     for keyword in unknown:
-        hint = keyword_hint(cls.__name__, keyword, names)
+        head, *tail = keyword.split("_")
+        key = head + "".join(map(str.capitalize, tail))
+        refused = getattr(cls, "forbidden_keys", {}).get(key) or getattr(cls, "closed_reason", None)
+        hint = (
+            keyword_hint(cls.__name__, keyword, names) or refused or "extra={...} sends a key that is no field as it is"
+        )
         return f"{call} got an unexpected keyword argument {keyword[:60]!a}: {hint}"
     quoted = ", ".join(f"'{name}'" for name in missing)
     return f"{call} missing required keyword arguments: {quoted}" if quoted else None

@@ -10,7 +10,7 @@ import attrs
 from .._value_object import ValueObject
 from ..errors import InvalidFlow, Problem
 from ..secret import MASK, Secret, scrub_traceback
-from .endpoint import Endpoint
+from .endpoint import Endpoint, endpoint_problem
 from .model_validation import type_name
 from .size_limits import MAX_SIZE, size_violation
 from .validators import NOT_UNICODE, OBJECT_TYPES, SEQUENCE_TYPES, is_unicode
@@ -45,7 +45,7 @@ class RawFlow(ValueObject):
     def __init__(self, endpoint: Endpoint | str, mapping: Mapping[str, Any]) -> None:
         problems: list[Problem] = []
         if endpoint not in [*Endpoint]:
-            problems.append(Problem(("endpoint",), f"must be one of {', '.join(Endpoint)}"))
+            problems.append(Problem(("endpoint",), endpoint_problem(endpoint)))
         text = _encode(mapping, problems)
         if problems:
             raise InvalidFlow("RawFlow", problems)

@@ -16,7 +16,7 @@ from .durations import ViberTtl
 from .endpoint import Endpoint
 from .extensible import ExtensibleModel, Step
 from .flow import STEPS_METADATA, Flow, steps_validator
-from .model_validation import validated
+from .model_validation import Validator, validated
 from .sms import SmsStep
 from .validators import (
     Label,
@@ -89,7 +89,7 @@ def _as_file_type(value: str | None) -> str | None:
     return value.lower() if isinstance(value, str) and value.lower() in [*ViberFileType] else as_plain_text(value)
 
 
-file_extension = matches_pattern(
+file_extension: Validator = matches_pattern(
     r"[A-Za-z0-9][A-Za-z0-9.+_-]*", "must be an extension such as pdf, without its dot; not a MIME type"
 )
 

@@ -107,7 +107,7 @@ class TransactionalFlow(Flow):
     """
 
     endpoint: ClassVar[Endpoint] = Endpoint.TRANSACTIONAL
-    closed_reason: ClassVar[str | None] = "is not taken here: the body has only flow and callback; a RawFlow sends more"
+    closed_reason: ClassVar[str | None] = "is not taken here: the body has flow and callback; a raw flow sends more"
 
     steps: Annotated[
         tuple[ViberTemplateStep | SmsStep | VoiceStep, ...],

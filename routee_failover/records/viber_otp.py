@@ -99,7 +99,7 @@ class ViberOtpReceipt(ViberOtpState):
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        """Read the receipt from a response; raises `ValueError` if it has no tracking id."""
+        """Read the receipt from a response; raises `ValueError` if it has no usable tracking id."""
         status, status_date = read_status(data)
         return cls(
             tracking_id=get_required_str(data, "trackingId"),

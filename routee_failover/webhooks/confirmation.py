@@ -66,11 +66,7 @@ class Confirmer:
         """Start to confirm a final status."""
         pending.expires_at = asyncio.get_running_loop().time() + self._timeout
         self._pending[pending.key] = pending
-        try:
-            self._start_task(self._confirm_once(pending))
-        except BaseException:  # of a task factory: a repeated callback must start it again
-            del self._pending[pending.key]
-            raise
+        self._start_task(self._confirm_once(pending))
 
     def extend(self, key: tuple[str, str]) -> None:
         """Restart the timeout and the backoff of a final status that was reported again."""

@@ -273,7 +273,8 @@ class CallbackInbox:
         except TimeoutError:
             pass
         finally:
-            if self._closing:  # else the inbox was opened again, and what is pending is handled after all
+            # Else the inbox was opened again, here or in another loop, and what is pending is handled after all.
+            if self._closing and self._owner.loop is asyncio.get_running_loop():
                 await self._drop_all()
 
     @property
@@ -347,14 +348,7 @@ class CallbackInbox:
     def _start_handlers(self) -> None:
         while self._handlers and len(self._running) < self.concurrency and (entry := self._queue.try_get()) is not None:
             running = self._running.add(*entry)
-            try:
-                self._start(self._handle(running), running)
-            except Exception as error:  # noqa: BLE001  # of a task factory: the event waits for the next attempt
-                self._running.remove(running)
-                self._queue.put_back(*entry)
-                context = {"message": "the handlers of a callback could not be started", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(context)
-                return
+            self._start(self._handle(running), running)
 
     async def _handle(self, running: RunningCallback[QueuedEvent]) -> None:
         event = running.item.event
@@ -377,11 +371,7 @@ class CallbackInbox:
         self._handlers.setdefault(kind, []).append(handler)
 
     def _start(self, coroutine: Coroutine[Any, Any, None], running: RunningCallback[QueuedEvent] | None = None) -> None:
-        try:
-            task = start_task(coroutine)
-        except BaseException:
-            coroutine.close()
-            raise
+        task = start_task(coroutine)
         self._tasks[task] = running
         task.add_done_callback(self._on_task_done)
 

@@ -36,12 +36,6 @@ class KeyedQueue(Generic[T]):
         self._size -= 1
         return key, self._queues[key].popleft()
 
-    def put_back(self, key: Hashable, item: T) -> None:
-        """Undo `try_get`."""
-        self._queues[key].appendleft(item)
-        self._ready.appendleft(key)
-        self._size += 1
-
     def task_done(self, key: Hashable) -> None:
         """Make the next item of a key available, once the previous one is handled."""
         if self._queues[key]:

@@ -5,6 +5,7 @@ fields are read as leniently as in every record.
 """
 
 import functools
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn, cast
@@ -127,6 +128,8 @@ _remove_texts = functools.partial(re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\
 
 def _check_values(data: bytes) -> None:
     """Count the values before they are decoded, when they would take memory. Raises `InvalidCallback` for too many."""
+    if b"\0" in data:  # UTF-16 or UTF-32, whose bytes are not those of their characters
+        data = data.decode(json.detect_encoding(data), "replace").encode()
     if data.count(b",") + data.count(b"{") + data.count(b"[") < MAX_VALUES:
         return
     structure = _remove_texts(data).translate(None, b" \t\r\n")

@@ -123,7 +123,7 @@ def test_template_type_without_its_validity_is_invalid(template_type: str) -> No
 def test_several_recipients_of_a_step_are_refused_with_the_way_around() -> None:
     """A flow has one outcome, and a code belongs to one person: a list of several is refused, with a hint."""
     (problem,) = problems_of("otp", changed(OTP, (*VIBER, "to"), [PHONE, "+306900000002"]))
-    assert problem == "flow[0].to: must be one recipient: send a flow to each; a RawFlow takes several"
+    assert problem == "flow[0].to: must be one recipient: send a flow to each; a raw flow takes several"
     (problem,) = problems_of("otp", changed(OTP, (*VIBER, "to"), []))
     assert problem == "flow[0].to: must be text, not a list"
 

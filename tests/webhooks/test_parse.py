@@ -225,6 +225,10 @@ INVALID_BODIES: dict[str, tuple[Any, str]] = {
     "deeper than the parser goes": (nested(15_000), "not JSON"),
     "too deep as a mapping": (json.loads(nested(65)), "nested more than 64 deep"),
     "too many values": (with_values(MAX_VALUES + 1), f"more than {MAX_VALUES} values"),
+    "too many values in UTF-16": (
+        ("[" * 2 + json.dumps({"\u2212": [[]] * (MAX_VALUES + 1)}, ensure_ascii=False) + "]" * 2).encode("utf-16"),
+        f"more than {MAX_VALUES} values",
+    ),
     "too many values as text": (with_values(MAX_VALUES + 1).decode(), f"more than {MAX_VALUES} values"),
     "too many values as a mapping": (json.loads(with_values(MAX_VALUES + 1)), f"more than {MAX_VALUES} values"),
     "many empty lists": (b"[" + b"[]," * 79_999 + b"[]]", f"more than {MAX_VALUES} values"),

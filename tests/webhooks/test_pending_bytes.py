@@ -27,7 +27,10 @@ def numbered(number: int, status: str = "InProgress") -> bytes:
     return body_of(flow(status, tracking_id=f"flow-{number}", x=[0] * 1000))
 
 
-SIZE = size_of(numbered(0))
+@pytest.fixture(name="size")
+def _size() -> int:
+    """Return the size of a callback of `numbered`."""
+    return size_of(numbered(0))
 
 
 @pytest.mark.parametrize(
@@ -50,10 +53,10 @@ def test_estimate_is_not_less_than_the_memory(payload: Any) -> None:
     assert taken <= inbox.pending_bytes - before_estimate + fixed
 
 
-async def test_callbacks_beyond_the_limit_are_unavailable_and_new_later() -> None:
+async def test_callbacks_beyond_the_limit_are_unavailable_and_new_later(size: int) -> None:
     """What would exceed the limit is refused, not remembered, and accepted once others are handled."""
     proceed, recorder = asyncio.Event(), RecordingHandler()
-    async with CallbackInbox(max_pending_bytes=3 * SIZE, observers=[]) as inbox:
+    async with CallbackInbox(max_pending_bytes=3 * size, observers=[]) as inbox:
 
         @inbox.on_flow
         async def slow(event: CallbackEvent[FlowRecord]) -> None:
@@ -63,9 +66,9 @@ async def test_callbacks_beyond_the_limit_are_unavailable_and_new_later() -> Non
         results = [inbox.receive(numbered(number)) for number in range(5)]
         assert results == ["new", "new", "new", "unavailable", "unavailable"]
         assert inbox.receive(numbered(0)) is ReceiveResult.DUPLICATE
-        assert inbox.pending_bytes == 3 * SIZE
+        assert inbox.pending_bytes == 3 * size
         await asyncio.sleep(0)
-        assert inbox.pending_bytes == 3 * SIZE  # a callback takes memory until it is handled
+        assert inbox.pending_bytes == 3 * size  # a callback takes memory until it is handled
         proceed.set()
         await recorder.wait_for(3)
         await asyncio.sleep(0)
@@ -87,7 +90,7 @@ async def test_a_callback_above_the_limit_is_accepted_alone() -> None:
     await inbox.aclose()
 
 
-async def test_final_statuses_that_wait_for_confirmation_count() -> None:
+async def test_final_statuses_that_wait_for_confirmation_count(size: int) -> None:
     """A final status takes memory while it waits for its confirmation, and none after it was dropped."""
     observer, asked = RecordingObserver(), asyncio.Event()
 
@@ -97,7 +100,7 @@ async def test_final_statuses_that_wait_for_confirmation_count() -> None:
 
     inbox = CallbackInbox(
         confirm=confirm,
-        max_pending_bytes=2 * SIZE,
+        max_pending_bytes=2 * size,
         shutdown_timeout=timedelta(seconds=0.01),
         confirm_timeout=timedelta(hours=1),
         observers=[observer],

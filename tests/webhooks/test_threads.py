@@ -263,30 +263,6 @@ async def test_handlers_that_were_cancelled_before_they_began_free_the_inbox() -
     assert inbox.pending_bytes == 0
 
 
-async def test_task_that_cannot_be_started_loses_nothing() -> None:
-    """If the loop cannot start a task, the callback stays pending, and is handled once it can."""
-    inbox, loop, errors = CallbackInbox(concurrency=1, observers=[]), asyncio.get_running_loop(), list[Any]()
-    handler = RecordingHandler(inbox)
-
-    def fail(_loop: Any, _coroutine: Any, **_more: Any) -> Any:
-        raise RuntimeError("no task")
-
-    loop.set_exception_handler(lambda _loop, context: errors.append(context["exception"]))
-    loop.set_task_factory(fail)
-    try:
-        assert [inbox.receive(flow(tracking_id=str(number))) for number in range(3)] == ["new"] * 3
-        for _ in range(3):
-            await asyncio.sleep(0)
-    finally:
-        loop.set_task_factory(None)
-        loop.set_exception_handler(None)
-    assert (len(errors), inbox.pending) == (3, 3)
-    inbox.receive(flow(tracking_id="3"))
-    await handler.wait_for(4)
-    assert [event.tracking_id for event in handler.events] == ["0", "1", "2", "3"]
-    await inbox.aclose()
-
-
 async def test_second_loop_receives_without_blocking_and_may_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second loop hands callbacks over while it runs; one that is cancelled before it was taken is not remembered."""
     monkeypatch.setattr(owner_loop, "HAND_OVER_SECONDS", 30.0)

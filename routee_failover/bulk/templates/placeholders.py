@@ -13,7 +13,7 @@ from ..sources.column_names import normalize_column_name
 Render = Callable[[Mapping[str, str]], str]
 """Renders the text of a row. Raises `KeyError` for a column that the row lacks."""
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_TOKEN = re.compile(r"\[~\{[^{}]*\}\]|\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 class TextTemplate(NamedTuple):
@@ -39,7 +39,9 @@ def parse_text(text: str) -> str | TextTemplate:
     for token in _TOKEN.finditer(text):
         literals[-1] += text[end : token.start()]
         end = token.end()
-        if token[0] in {"{{", "}}"}:
+        if token[0].startswith("["):  # [~{label}] is Routee's own, and filled by Routee
+            literals[-1] += token[0]
+        elif token[0] in {"{{", "}}"}:
             literals[-1] += token[0][0]
         elif token[1] is None or not (column := normalize_column_name(token[1])):
             raise ValueError(f"has a {token[0]} that names no column; a brace itself is written twice")

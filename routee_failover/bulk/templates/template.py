@@ -204,7 +204,11 @@ def _fixed_problems(endpoint: Endpoint, flow: Mapping[str, Any], fields: list[Te
     except InvalidFlow as error:
         # A row supplies texts only: it cannot replace a step, or all of them.
         variable_paths = [field.path for field in fields if len(field.path) > 2 or field.path[:1] != ("flow",)]
-        problems += [problem for problem in error.problems if not _is_within(problem.path, variable_paths)]
+        problems += [
+            Problem(problem.path, problem.reason.replace('extra="keep" sends such keys', '"raw": true sends all keys'))
+            for problem in error.problems
+            if not _is_within(problem.path, variable_paths)
+        ]
     return problems
 
 

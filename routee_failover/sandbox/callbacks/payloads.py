@@ -15,7 +15,7 @@ from ..simulation.scripted_outcomes import SimulatedChannel
 from ..simulation.timeline import SimulatedFlowState, SimulatedFlowStatus, SimulatedMessage
 from .records import CallbackKind
 
-# No public page says that a Viber OTP has a callback.
+# The page on single Viber OTPs mentions callbacks, and no URL for them.
 _KIND_BY_ENDPOINT: dict[str, CallbackKind] = {
     SendEndpoint.STANDARD: "flow",
     SendEndpoint.TRANSACTIONAL: "flow",

@@ -47,6 +47,12 @@ def test_columns_are_replaced_in_any_text_and_double_braces_are_literal() -> Non
     assert (row.line, row.key, row.recipient) == (1, "+306900000001", "+306900000001")
 
 
+def test_label_that_routee_fills_is_no_column() -> None:
+    """`[~{name}]` is Routee's own placeholder: it is sent as it is, whether there is a column of that name or not."""
+    row = rows_from(sms("Hi [~{name}], {name} [~{firstName}]"), {"phone": "+306900000001", "name": "Ada"})[0]
+    assert body_of(row) == "Hi [~{name}], Ada [~{firstName}]"
+
+
 @pytest.mark.parametrize("text", ["{name.__class__}", "{name[0]}", "{name!r}", "{name:>99999999}", "{0}"])
 def test_format_expressions_are_only_column_names(text: str) -> None:
     """What `str.format` would evaluate is only the name of a column, which does not exist."""
