@@ -123,9 +123,12 @@ def _shorten_defaults(step_ttls: Sequence[_StepTtl], available: int) -> list[_St
     """Cut the omitted ttls to what the explicit ones leave: Routee's default for an SMS is 20 hours."""
     left_over = available - sum(step_ttl.ttl for step_ttl in step_ttls if step_ttl.explicit)
     defaulted = sorted((step_ttl.ttl, index) for index, step_ttl in enumerate(step_ttls) if not step_ttl.explicit)
+    reserved = sum(step_ttls[index].minimum for _, index in defaulted)
     result = list(step_ttls)
     for allocated, (ttl, index) in enumerate(defaulted):
-        share = max(step_ttls[index].minimum, min(ttl, left_over // (len(defaulted) - allocated)))
+        reserved -= step_ttls[index].minimum  # what is left for it leaves the minimum of those that follow
+        fair_share = min(left_over // (len(defaulted) - allocated), left_over - reserved)
+        share = max(step_ttls[index].minimum, min(ttl, fair_share))
         result[index] = step_ttls[index]._replace(ttl=share)
         left_over -= share
     return result

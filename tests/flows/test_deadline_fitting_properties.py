@@ -235,6 +235,19 @@ def test_omitted_ttls_do_not_shorten_explicit_ones(endpoint: str, data: st.DataO
         assert kept == explicit
 
 
+def test_minimums_of_omitted_ttls_do_not_shorten_an_explicit_one() -> None:
+    """An omitted ttl leaves the minimums of the others, so that an explicit one that fits beside them stays."""
+    viber, sms = build(ViberStep, ttl=None), build(SmsStep, ttl=None)
+    flow = StandardFlow(steps=[viber, sms, attrs.evolve(sms, ttl=timedelta(minutes=2))])
+    fitted = fit_to_deadline(flow, timedelta(seconds=30 + 60 + 120))
+    assert fitted is not None
+    assert [step.ttl for step in _steps_with_ttl(fitted)] == [
+        timedelta(seconds=30),
+        timedelta(minutes=1),
+        timedelta(minutes=2),
+    ]
+
+
 @endpoints
 @given(data=st.data())
 def test_fitting_again_changes_nothing(endpoint: str, data: st.DataObject) -> None:
