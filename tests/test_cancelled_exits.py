@@ -45,22 +45,28 @@ async def test_sandbox_is_closed_after_a_cancelled_exit(tmp_path: Path) -> None:
             await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_inbox_handles_what_is_pending_after_a_cancelled_exit() -> None:
-    """A cancel scope around an inbox does not cancel handlers: they get the shutdown timeout, nothing is dropped."""
-    events, handled = list[Event](), list[str]()
-    resume = asyncio.Event()
-
-    class Recorder:
-        def observe(self, event: Event, /) -> None:
-            events.append(event)
-
-    inbox = CallbackInbox(concurrency=1, observers=[Recorder()])
+def held_handler(inbox: CallbackInbox) -> tuple[asyncio.Event, list[str]]:
+    """Register a handler that waits for an event; return that event, and the ids of the flows that it has handled."""
+    resume, handled = asyncio.Event(), list[str]()
 
     @inbox.on_flow
     async def handle(event: Any) -> None:
         await resume.wait()
         handled.append(event.tracking_id)
 
+    return resume, handled
+
+
+async def test_inbox_handles_what_is_pending_after_a_cancelled_exit() -> None:
+    """A cancel scope around an inbox does not cancel handlers: they get the shutdown timeout, nothing is dropped."""
+    events = list[Event]()
+
+    class Recorder:
+        def observe(self, event: Event, /) -> None:
+            events.append(event)
+
+    inbox = CallbackInbox(concurrency=1, observers=[Recorder()])
+    resume, handled = held_handler(inbox)
     with anyio.CancelScope() as scope:
         async with inbox:
             for number in range(3):
@@ -74,13 +80,8 @@ async def test_inbox_handles_what_is_pending_after_a_cancelled_exit() -> None:
 
 async def test_inbox_that_is_opened_again_while_it_closes_drops_nothing() -> None:
     """`async with` on an inbox that is still closing opens it: what is pending is handled, and nothing is dropped."""
-    inbox, handled, resume = CallbackInbox(concurrency=1), list[str](), asyncio.Event()
-
-    @inbox.on_flow
-    async def handle(event: Any) -> None:
-        await resume.wait()
-        handled.append(event.tracking_id)
-
+    inbox = CallbackInbox(concurrency=1)
+    resume, handled = held_handler(inbox)
     with anyio.CancelScope() as scope:
         async with inbox:
             inbox.receive(flow(tracking_id="1"))

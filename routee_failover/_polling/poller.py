@@ -50,7 +50,7 @@ class _PendingWait:
     until: Predicate
     future: "asyncio.Future[PolledRecord]"
     context: Context = attrs.field(factory=copy_context)
-    """That of the caller: `until` runs in it, whoever has polled."""
+    """That of the caller: `until` runs in it, whichever caller has polled."""
 
     def offer(self, record: PolledRecord) -> None:
         if self.future.done():

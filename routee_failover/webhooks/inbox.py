@@ -85,7 +85,7 @@ class CallbackInbox:
     max_flows: int = attrs.field(default=10_000, validator=check_positive_int)
     """How many flows are remembered, to recognize duplicate and stale callbacks; about a kilobyte each."""
     slow_handler_after: timedelta = attrs.field(default=timedelta(seconds=30), validator=check_positive_duration)
-    """How long a handler may run before `HandlerSlow` is emitted, once. It goes on running: `concurrency` handlers that
+    """How long a handler may run before `HandlerSlow` is emitted, once. It continues: `concurrency` handlers that
     hang stop all others."""
     shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=5), validator=check_positive_duration)
     """How long `aclose()` waits for pending callbacks to be handled."""

@@ -1,4 +1,4 @@
-"""Clients that nobody closes: nothing is logged, and their connections are closed, however loop and client end."""
+"""Clients that are never closed: nothing is logged, and their connections are closed, however loop and client end."""
 
 import asyncio
 import gc

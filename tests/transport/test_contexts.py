@@ -19,7 +19,7 @@ from tests.client.sample_flows import sms
 from .event_loops import on_every_loop
 from .raw_server import PausableHandler, RawServer, http
 
-visitor: ContextVar[str] = ContextVar("visitor", default="nobody")
+visitor: ContextVar[str] = ContextVar("visitor", default="no visitor")
 
 
 class ContextObserver:
@@ -46,18 +46,18 @@ async def _visit(who: str, client: RouteeClient) -> None:
 
 
 @on_every_loop
-async def test_token_request_belongs_to_nobody_and_messages_to_their_callers() -> None:
+async def test_token_request_belongs_to_no_visitor_and_messages_to_their_callers() -> None:
     """The token request that two visitors share is observed in neither's context; each message in its own visitor's."""
     observer = ContextObserver()
     async with RawServer(PausableHandler()) as server, RouteeClient(server.config(observers=[observer])) as client:
         await asyncio.gather(_visit("A", client), _visit("B", client))
-    assert observer.of(AttemptStarted, AttemptEnded, path="/oauth") == {"nobody"}
-    assert observer.of(TokenRenewed) == {"nobody"}
+    assert observer.of(AttemptStarted, AttemptEnded, path="/oauth") == {"no visitor"}
+    assert observer.of(TokenRenewed) == {"no visitor"}
     assert observer.of(AttemptStarted, path="/failover") == observer.of(AttemptEnded, path="/failover") == {"A", "B"}
 
 
 @on_every_loop
-async def test_polls_belong_to_nobody_and_conditions_to_their_callers() -> None:
+async def test_polls_belong_to_no_visitor_and_conditions_to_their_callers() -> None:
     """The polls of the shared poller are observed in no visitor's context; `until` runs in that of its own visitor."""
     observer, conditions = ContextObserver(), set[tuple[str, str]]()
     handler = PausableHandler(http("200 OK", b'{"trackingId":"x","status":"Running"}'))
@@ -73,12 +73,12 @@ async def test_polls_belong_to_nobody_and_conditions_to_their_callers() -> None:
             await client.wait(f"flow-{who}", timeout=60, until=until)
 
         await asyncio.gather(wait("A"), wait("B"), wait("C"))
-    assert observer.of(AttemptStarted, AttemptEnded) == {"nobody"}
+    assert observer.of(AttemptStarted, AttemptEnded) == {"no visitor"}
     assert conditions == {("A", "A"), ("B", "B"), ("C", "C")}
 
 
 @on_every_loop
-async def test_probe_of_the_circuit_breaker_belongs_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_probe_of_the_circuit_breaker_belongs_to_no_visitor(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe decides for all visitors, and is observed in no visitor's context."""
     monkeypatch.setattr("routee_failover._transport.circuit_breaker.INITIAL_OPEN_SECONDS", 0.0)
     monkeypatch.setattr("routee_failover._transport.circuit_breaker.MIN_CALLS", 1)
@@ -91,8 +91,8 @@ async def test_probe_of_the_circuit_breaker_belongs_to_nobody(monkeypatch: pytes
         visitor.set("B")
         with pytest.raises(CircuitOpen):
             await client.send(sms())
-    assert observer.of(AttemptStarted, path="/failover-otp/health") == {"nobody"}
-    assert [who for event, who in observer.seen if isinstance(event, CircuitBreakerChanged)][-1] == "nobody"
+    assert observer.of(AttemptStarted, path="/failover-otp/health") == {"no visitor"}
+    assert [who for event, who in observer.seen if isinstance(event, CircuitBreakerChanged)][-1] == "no visitor"
 
 
 class ContextResolver(AbstractResolver):
@@ -112,7 +112,7 @@ class ContextResolver(AbstractResolver):
 
 
 @on_every_loop
-async def test_pool_and_resolver_belong_to_nobody() -> None:
+async def test_pool_and_resolver_belong_to_no_visitor() -> None:
     """The pool, its factory and the resolver serve all visitors, and see no visitor's context."""
     seen: set[str] = set()
 
@@ -124,7 +124,7 @@ async def test_pool_and_resolver_belong_to_nobody() -> None:
         config = server.config(resolver=lambda: ContextResolver(seen), connector_factory=connector_factory)
         async with RouteeClient(config) as client:
             await asyncio.gather(_visit("A", client), _visit("B", client))
-    assert seen == {"nobody"}
+    assert seen == {"no visitor"}
 
 
 @on_every_loop
@@ -146,13 +146,13 @@ async def test_session_and_trace_hooks_see_the_caller_of_their_message() -> None
         RouteeClient(server.config(session_factory=session_factory)) as client,
     ):
         await asyncio.gather(_visit("A", client), _visit("B", client))
-    assert made == {"nobody"}
-    assert {who for path, who in hooks if path == "/oauth/token"} == {"nobody"}
+    assert made == {"no visitor"}
+    assert {who for path, who in hooks if path == "/oauth/token"} == {"no visitor"}
     assert {who for path, who in hooks if path == "/failover"} == {"A", "B"}
 
 
 @on_every_loop
-async def test_callback_handlers_belong_to_nobody() -> None:
+async def test_callback_handlers_belong_to_no_visitor() -> None:
     """A handler runs in no context of a request that delivered a callback: it may be that of another callback."""
     inbox, seen = CallbackInbox(concurrency=1), list[str]()
 
@@ -165,4 +165,4 @@ async def test_callback_handlers_belong_to_nobody() -> None:
             visitor.set(who)
             inbox.receive({"trackingId": f"flow-{who}", "status": "Running"})
         await until(lambda: len(seen) == 2)
-    assert seen == ["nobody", "nobody"]
+    assert seen == ["no visitor", "no visitor"]

@@ -84,7 +84,7 @@ async def test_slow_body_is_a_408_behind_a_middleware(caplog: pytest.LogCaptureF
 @pytest.mark.parametrize("complete", [True, False], ids=["after the body", "within the body"])
 @pytest.mark.parametrize("fails_at", [0, 1], ids=["head", "body"])
 async def test_send_that_fails_after_a_disconnect_is_no_error(complete: bool, fails_at: int) -> None:
-    """A server may raise an `OSError` when the caller is gone: the receiver has nobody to respond to, and returns."""
+    """A server may raise an `OSError` when the caller is gone: the receiver has no one to respond to, and returns."""
     observer, sent = RecordingObserver(), list[object]()
     inbox = CallbackInbox(observers=[observer])
     receive, _, _ = asgi_channel(
